@@ -104,7 +104,7 @@ pub fn write_decimal(f: &mut impl fmt::Write, value: i64, digits: u32, least: u3
     write!(f, "{}", magnitude / unit)?;
     let mut shown = digits;
     let mut fraction = magnitude % unit;
-    while shown > least && fraction % 10 == 0 {
+    while shown > least && fraction.is_multiple_of(10) {
         fraction /= 10;
         shown -= 1;
     }

@@ -1,1 +1,46 @@
-//! Skeleton.
+//! The ports between the core and everything around it.
+//!
+//! Entry point: [`CommandPort`], through which every service changes core state.
+//!
+//! *Invariant:* an answer is given only for a durable command; a port never invents an outcome.
+//! *Invariant:* no answer in time is [`Answer::Unknown`], to be resolved by the order's key, never by blind retry.
+//!
+//! Deliberately absent: transport (a call in one process, an mTLS stream between processes) and query ports of
+//! services that do not exist yet.
+
+use std::time::Duration;
+
+use heng_model::{Command, RejectCode, Seq};
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is durable and did what it asked.
+    Accepted {
+        /// Its sequence; a repeat gets the sequence of the repeat.
+        sequence: Seq,
+        /// The order or parent that it made or meant; 0 = none.
+        id: u64,
+        /// Whether it repeats an earlier command, whose outcome this is.
+        repeated: bool,
+    },
+    /// It was refused; the refusal is durable. Refusals of the doors have sequence 0.
+    Rejected {
+        /// Its sequence.
+        sequence: Seq,
+        /// The order, if it has one; 0 = none.
+        id: u64,
+        /// Why.
+        code: RejectCode,
+        /// Whether it repeats an earlier command, whose outcome this is.
+        repeated: bool,
+    },
+    /// No answer within the deadline: it may or may not have happened.
+    Unknown,
+}
+
+/// How services change core state.
+pub trait CommandPort: Send + Sync {
+    /// Submits a command and waits for its durable outcome, at most `deadline`. Blocks the caller.
+    fn submit(&self, command: Command, deadline: Duration) -> Answer;
+}

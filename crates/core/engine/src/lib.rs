@@ -1,1 +1,37 @@
-//! Skeleton.
+//! The deterministic core: all commands of a partition, one after the other, become state and events.
+//!
+//! Entry point: [`apply`] is the whole contract; its numbered steps stand in `pipeline.rs`. [`State`] is everything
+//! that the core knows; [`EventWriter`] turns what it says into the bytes of the event log.
+//!
+//! *Invariant:* same commands, same bytes, same state hash, on every replica and after every restart.
+//! *Invariant:* the core asks nobody: time, rules, reference data and prices arrive in commands.
+//! *Invariant:* debits equal credits after every command; a hold is a function of live orders.
+//! *Invariant:* account state and venue state meet only by `RouteOrder`, `RouteCancel` and `VenueReport`.
+//!
+//! Deliberately absent: sequencing, the journal, the durability gate, threads (the `core` role), text for people.
+
+mod admin;
+mod cancel;
+mod day;
+mod entry;
+mod instruments;
+pub mod invariants;
+mod keys;
+mod orders;
+mod parents;
+mod pipeline;
+mod reports;
+mod sink;
+mod snapshot;
+mod state;
+mod timers;
+mod venue;
+
+pub use instruments::Instrument;
+pub use orders::OrderRecord;
+pub use parents::Parent;
+pub use pipeline::{CURRENT_LEVEL, OLDEST_LEVEL, Outcome, apply, apply_quarantined, warm};
+pub use sink::{EventFrames, EventSink, EventWriter, Frame};
+pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
+pub use state::{Capacity, State};
+pub use venue::Venue;

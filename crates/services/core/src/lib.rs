@@ -1,1 +1,38 @@
-//! Skeleton.
+//! The `core` role: it stamps commands, journals them, lets the engine decide, and opens the gate.
+//!
+//! ```text
+//!  ports ──► sequencer ──► journal (append, one fdatasync per group) ──► durable mark ─┐
+//!                 └──────► engine (computes ahead) ──► events and answers ─────────────┴─► gate ──► event log, answers
+//! ```
+//!
+//! Entry points: [`Core::start`] recovers and runs a partition; [`CorePort`] is its `CommandPort`;
+//! [`recover`] and [`replay`] rebuild a state from files alone; [`EventTail`] follows the record behind the gate.
+//!
+//! *Invariant:* durable before visible: nothing made from command n leaves before n is durable (`gate.rs`).
+//! *Invariant:* a failed fdatasync ends the process; it is never retried.
+//! *Invariant:* recovery executes the same commands to the same event digest, or stops by name.
+//! *Invariant:* the event log follows the journal: what a crash cut off is made again by re-execution.
+//!
+//! Deliberately absent: transport, business rules (the engine's), replication (a later issue).
+
+mod batch;
+mod error;
+mod gate;
+mod journal_thread;
+mod layout;
+mod port;
+mod recovery;
+mod role;
+mod sequencer;
+mod snapshots;
+mod tail;
+
+pub use batch::{CommandBatch, decode_batch};
+pub use error::CoreError;
+pub use gate::{Completion, Published};
+pub use layout::Layout;
+pub use port::{CorePort, Request, Submission};
+pub use recovery::{Recovered, Replayed, recover, replay};
+pub use role::{Core, CoreOptions, CoreReport};
+pub use snapshots::{SnapshotMeta, load_snapshot, write_snapshot};
+pub use tail::EventTail;

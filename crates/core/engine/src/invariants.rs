@@ -1,0 +1,69 @@
+//! What must hold at every sequence; tests, the simulator and the production auditor use the same predicates.
+
+use std::collections::BTreeMap;
+
+use heng_matching::OrderBook;
+use heng_model::{Money, OrderId, Qty, Side};
+
+use crate::state::State;
+
+/// Everything that is wrong; empty if all is in order.
+#[must_use]
+pub fn violations(state: &State) -> Vec<String> {
+    let mut found = heng_ledger::invariants::violations(&state.ledger);
+    holds_follow_orders(state, &mut found);
+    books_follow_orders(state, &mut found);
+    found
+}
+
+/// Frozen cash (in yuan) and frozen shares are exactly the sums over live orders.
+fn holds_follow_orders(state: &State, found: &mut Vec<String>) {
+    let mut cash: BTreeMap<u32, i64> = BTreeMap::new();
+    let mut shares: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+    let mut open: BTreeMap<u32, u32> = BTreeMap::new();
+    for record in state.orders.iter().filter(|record| record.status.is_live()) {
+        *open.entry(record.account_row).or_default() += 1;
+        match record.side {
+            Side::Buy => *cash.entry(record.account_row).or_default() += record.hold_cash.0,
+            Side::Sell => *shares.entry((record.account_row, record.instrument.0)).or_default() += record.remaining().0,
+        }
+    }
+    for (row, account) in (0u32..).zip(state.ledger.accounts()) {
+        let foreign: i64 = [heng_model::Currency::Hkd, heng_model::Currency::Usd]
+            .iter()
+            .map(|currency| state.ledger.cash(row, *currency).frozen.0)
+            .sum();
+        let held = cash.get(&row).copied().unwrap_or(0);
+        if Money(held) != account.cny.frozen + Money(foreign) {
+            found.push(format!("account {}: frozen {} but live orders hold {}", account.id, account.cny.frozen, Money(held)));
+        }
+        if open.get(&row).copied().unwrap_or(0) != account.open_orders {
+            found.push(format!("account {}: {} open orders are counted", account.id, account.open_orders));
+        }
+    }
+    for position in state.ledger.positions() {
+        let held = shares.get(&(position.account_row, position.instrument)).copied().unwrap_or(0);
+        if Qty(held) != position.frozen {
+            found.push(format!("row {}, instrument {}: frozen {} but live sells hold {held}", position.account_row, position.instrument, position.frozen));
+        }
+    }
+}
+
+/// What rests at our venue is what the account side thinks, for orders of this partition.
+fn books_follow_orders(state: &State, found: &mut Vec<String>) {
+    for listing in state.venue.listings.iter().flatten() {
+        for side in [Side::Buy, Side::Sell] {
+            for resting in listing.book.orders(side).filter(|resting| resting.order.partition() == state.partition) {
+                check_resting(state, resting.order, resting.qty, found);
+            }
+        }
+    }
+}
+
+fn check_resting(state: &State, order: OrderId, qty: i64, found: &mut Vec<String>) {
+    match state.order(order) {
+        Some(record) if record.status.is_live() && record.remaining() == Qty(qty) => {}
+        Some(record) => found.push(format!("order {order} rests with {qty} but is {:?} with {}", record.status, record.remaining())),
+        None => found.push(format!("order {order} rests but is unknown")),
+    }
+}

@@ -1,0 +1,421 @@
+//! Parents: algorithmic and condition orders as core state. Drivers only propose slices; the core enforces quantity
+//! and value over all children, and the first trigger wins.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heng_model::command::{ControlParent, NewOrder, NewParent, ParentAction, ParentKind, SliceParent, TriggerParent};
+use heng_model::event::{ParentAccepted, ParentChanged, ParentStatus};
+use heng_model::market::CancelReason;
+use heng_model::wire::{Reader, Wire, WireError, Writer};
+use heng_model::{
+    AccountId, ClientOrderId, InstrumentId, Money, ParentId, PartitionId, Price, Qty, RejectCode, SelfTrade, Seq,
+    limits, notional,
+};
+
+use crate::keys::{PastOutcome, Target, content_of_parent};
+use crate::pipeline::{Outcome, refuse};
+use crate::sink::EventSink;
+use crate::state::State;
+
+/// A parent order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// What the client asked.
+    pub terms: NewParent,
+    /// Sequence of its command.
+    pub seq: Seq,
+    /// State.
+    pub status: ParentStatus,
+    /// Epoch of the driver that may slice it.
+    pub epoch: u64,
+    /// The market event that triggered it; 0 = none.
+    pub event: Seq,
+    /// Quantity filled by children that are done.
+    pub filled: Qty,
+    /// Value filled by children that are done.
+    pub value: Money,
+    /// Indexes of children that may still fill.
+    pub(crate) live: BTreeSet<u32>,
+}
+
+/// The parents of a partition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parents {
+    rows: Vec<Parent>,
+    /// Number of the first parent of the trade date.
+    base: u64,
+    partition: PartitionId,
+    /// The parent of each child order of the trade date.
+    of_child: BTreeMap<u32, u32>,
+    /// Last prices from marks, for conditions.
+    marks: BTreeMap<InstrumentId, Price>,
+}
+
+impl Parents {
+    fn id(&self, index: u32) -> ParentId {
+        ParentId::of(self.partition, self.base + u64::from(index) + 1)
+    }
+
+    fn index(&self, id: ParentId) -> Option<u32> {
+        let index = id.number().checked_sub(self.base + 1)?;
+        (id.partition() == self.partition && index < self.rows.len() as u64).then(|| index as u32)
+    }
+
+    pub(crate) fn adopt(&mut self, parent: ParentId, child: u32) {
+        let index = self.index(parent).expect("children are placed for known parents");
+        self.of_child.insert(child, index);
+        self.rows[index as usize].live.insert(child);
+    }
+
+    pub(crate) fn any_live(&self) -> bool {
+        self.rows.iter().any(|parent| matches!(parent.status, ParentStatus::Accepted | ParentStatus::Working))
+    }
+
+    pub(crate) fn mark(&mut self, instrument: InstrumentId, last: Price) {
+        self.marks.insert(instrument, last);
+    }
+
+    pub(crate) fn past_outcomes(&self) -> Vec<PastOutcome> {
+        let ids = (0..).map(|index| self.id(index).0);
+        self.rows.iter().zip(ids).map(|(parent, id)| PastOutcome { seq: parent.seq, id, code: None }).collect()
+    }
+
+    pub(crate) fn roll(&mut self) {
+        self.base += self.rows.len() as u64;
+        self.rows.clear();
+        self.of_child.clear();
+        self.marks.clear();
+    }
+
+    pub(crate) fn write_state(&self, out: &mut Writer) {
+        self.base.put(out);
+        self.partition.put(out);
+        (self.rows.len() as u64).put(out);
+        for parent in &self.rows {
+            parent.terms.put(out);
+            parent.seq.put(out);
+            parent.status.put(out);
+            parent.epoch.put(out);
+            parent.event.put(out);
+            parent.filled.put(out);
+            parent.value.put(out);
+            (parent.live.len() as u64).put(out);
+            parent.live.iter().for_each(|child| child.put(out));
+        }
+        (self.of_child.len() as u64).put(out);
+        for (child, parent) in &self.of_child {
+            child.put(out);
+            parent.put(out);
+        }
+        (self.marks.len() as u64).put(out);
+        for (instrument, price) in &self.marks {
+            instrument.put(out);
+            price.put(out);
+        }
+    }
+
+    pub(crate) fn read_state(from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let mut parents = Self { base: u64::get(from)?, partition: PartitionId::get(from)?, ..Self::default() };
+        for _ in 0..u64::get(from)? {
+            let mut parent = Parent {
+                terms: Wire::get(from)?,
+                seq: Wire::get(from)?,
+                status: Wire::get(from)?,
+                epoch: Wire::get(from)?,
+                event: Wire::get(from)?,
+                filled: Wire::get(from)?,
+                value: Wire::get(from)?,
+                live: BTreeSet::new(),
+            };
+            for _ in 0..u64::get(from)? {
+                parent.live.insert(u32::get(from)?);
+            }
+            parents.rows.push(parent);
+        }
+        for _ in 0..u64::get(from)? {
+            parents.of_child.insert(u32::get(from)?, u32::get(from)?);
+        }
+        for _ in 0..u64::get(from)? {
+            parents.marks.insert(InstrumentId::get(from)?, Price::get(from)?);
+        }
+        Ok(parents)
+    }
+}
+
+/// The key of a slice: a hash of (parent, slice), marked so that no client text equals it.
+fn slice_key(parent: ParentId, slice: u32) -> ClientOrderId {
+    let mut bytes = heng_model::wire::encode(&parent.0);
+    bytes.extend_from_slice(&slice.to_le_bytes());
+    let digest = heng_model::hash::sha256(&bytes);
+    let mut key = [0xfe; 16];
+    key[1..].copy_from_slice(&digest[..15]);
+    ClientOrderId(u128::from_be_bytes(key))
+}
+
+impl State {
+    /// A parent of the trade date.
+    #[must_use]
+    pub fn parent(&self, id: ParentId) -> Option<&Parent> {
+        self.parents.index(id).map(|index| &self.parents.rows[index as usize])
+    }
+
+    pub(crate) fn new_parent<S: EventSink>(&mut self, terms: &NewParent, sink: &mut S) -> Outcome {
+        let command = terms.clone().into();
+        let row = match self.admit_parent(terms) {
+            Ok(row) => row,
+            Err(code) => return refuse(&command, terms.account, code, sink),
+        };
+        if let Some((content, target)) = self.keys.get(row, terms.client_order) {
+            let Target::Parent(index) = target else { return refuse(&command, terms.account, RejectCode::KeyReused, sink) };
+            let outcome = Outcome { code: None, id: self.parents.id(index).0, repeated: true };
+            return Self::same_or_reused(content == content_of_parent(terms), outcome);
+        }
+        self.parents.partition = self.partition;
+        let index = u32::try_from(self.parents.rows.len()).expect("bounded by PARENTS_MAX");
+        let id = self.parents.id(index);
+        self.keys.insert(row, terms.client_order, content_of_parent(terms), Target::Parent(index));
+        self.parents.rows.push(Parent {
+            terms: terms.clone(),
+            seq: self.seq,
+            status: ParentStatus::Accepted,
+            epoch: 0,
+            event: Seq(0),
+            filled: Qty::ZERO,
+            value: Money::ZERO,
+            live: BTreeSet::new(),
+        });
+        if terms.expires.0 > 0 {
+            self.timers.arm(terms.expires, crate::timers::Timer::ParentEnd { parent: id });
+        }
+        let NewParent { account, client_order, instrument, side, quantity, value_max, .. } = *terms;
+        sink.emit(ParentAccepted { parent: id, account, client_order, instrument, side, quantity, value_max }.into());
+        Outcome { code: None, id: id.0, repeated: false }
+    }
+
+    fn admit_parent(&self, terms: &NewParent) -> Result<u32, RejectCode> {
+        let row = self.ledger.row_of(terms.account).ok_or(RejectCode::UnknownAccount)?;
+        if terms.trade_date != self.date {
+            return Err(if terms.trade_date < self.date { RejectCode::KeyExpired } else { RejectCode::WrongTradeDate });
+        }
+        if !self.day_open {
+            return Err(RejectCode::DayNotOpen);
+        }
+        if self.day_of(terms.instrument).is_none() {
+            return Err(RejectCode::UnknownInstrument);
+        }
+        let condition = terms.kind == ParentKind::Condition;
+        let fields = terms.quantity > Qty::ZERO && terms.quantity.0 <= limits::QUANTITY_MAX && terms.value_max.0 >= 0;
+        if !fields || condition != (terms.trigger > Price::ZERO) || self.parents.rows.len() >= limits::PARENTS_MAX {
+            return Err(RejectCode::BadField);
+        }
+        let account = self.ledger.account(row);
+        if self.all_stopped || account.stopped {
+            return Err(RejectCode::KillSwitch);
+        }
+        Ok(row)
+    }
+
+    /// What the children of a parent have filled and may still fill: quantity and value, the latter at their limits.
+    fn committed(&self, parent: &Parent) -> (Qty, Money) {
+        let mut quantity = parent.filled;
+        let mut value = parent.value;
+        for child in &parent.live {
+            let record = self.orders.get(*child);
+            quantity += record.quantity;
+            value += record.value + self.value_of(record.instrument, record.price, record.remaining());
+        }
+        (quantity, value)
+    }
+
+    pub(crate) fn slice_parent<S: EventSink>(&mut self, slice: &SliceParent, sink: &mut S) -> Outcome {
+        match self.check_slice(slice) {
+            Ok(order) => self.place(&order, slice.parent, sink),
+            Err((account, code)) => refuse(&(*slice).into(), account, code, sink),
+        }
+    }
+
+    fn check_slice(&self, slice: &SliceParent) -> Result<NewOrder, (AccountId, RejectCode)> {
+        let parent = self.parent(slice.parent).ok_or((AccountId(0), RejectCode::UnknownParent))?;
+        let refused = |code| Err((parent.terms.account, code));
+        let order = child_of(&parent.terms, slice);
+        let row = self.ledger.row_of(order.account).expect("parents belong to accounts");
+        if self.keys.get(row, order.client_order).is_some() {
+            // A repeat: the key gives the original outcome.
+            return Ok(order);
+        }
+        if slice.epoch != parent.epoch {
+            return refused(RejectCode::StaleEpoch);
+        }
+        if parent.status != ParentStatus::Working {
+            return refused(RejectCode::ParentNotWorking);
+        }
+        let day = self.day_of(order.instrument).expect("parents are accepted for listed instruments");
+        let price = if order.price == Price::ZERO { day.limits.map_or(day.prev_close, |(_, up)| up) } else { order.price };
+        let (quantity, value) = self.committed(parent);
+        if order.quantity.0 <= 0 || order.quantity.0 > parent.terms.quantity.0 - quantity.0 {
+            return refused(RejectCode::ParentQuantity);
+        }
+        let Some(more) = notional(day.rules.quotation, price, order.quantity) else {
+            return refused(RejectCode::ParentValue);
+        };
+        if parent.terms.value_max > Money::ZERO && value + more > parent.terms.value_max {
+            return refused(RejectCode::ParentValue);
+        }
+        Ok(order)
+    }
+
+    pub(crate) fn trigger_parent<S: EventSink>(&mut self, trigger: &TriggerParent, sink: &mut S) -> Outcome {
+        match self.check_trigger(trigger) {
+            Ok(index) => {
+                let parent = &mut self.parents.rows[index as usize];
+                parent.event = trigger.event;
+                parent.status = ParentStatus::Working;
+                let slice = SliceParent {
+                    parent: trigger.parent,
+                    slice: 0,
+                    epoch: parent.epoch,
+                    order_type: parent.terms.order_type,
+                    price: parent.terms.price,
+                    quantity: parent.terms.quantity,
+                };
+                self.tell_parent(index, sink);
+                self.slice_parent(&slice, sink)
+            }
+            Err(code) => refuse(&(*trigger).into(), AccountId(0), code, sink),
+        }
+    }
+
+    fn check_trigger(&self, trigger: &TriggerParent) -> Result<u32, RejectCode> {
+        let index = self.parents.index(trigger.parent).ok_or(RejectCode::UnknownParent)?;
+        let parent = &self.parents.rows[index as usize];
+        let terms = &parent.terms;
+        if parent.event != Seq(0) || parent.status == ParentStatus::Done {
+            return Err(RejectCode::AlreadyTriggered);
+        }
+        if parent.status == ParentStatus::Paused {
+            return Err(RejectCode::ParentNotWorking);
+        }
+        let fulfilled = if terms.at_or_above { trigger.price >= terms.trigger } else { trigger.price <= terms.trigger };
+        let known_event = trigger.event > Seq(0) && trigger.event < self.seq;
+        if terms.kind != ParentKind::Condition || !fulfilled || !known_event {
+            return Err(RejectCode::NotTriggered);
+        }
+        Ok(index)
+    }
+
+    pub(crate) fn control_parent<S: EventSink>(&mut self, control: &ControlParent, sink: &mut S) -> Result<(), RejectCode> {
+        if control.parent == ParentId(0) && control.action == ParentAction::Pause {
+            let whose = (control.account != AccountId(0)).then_some(control.account);
+            self.pause_parents(whose, None, sink);
+            return Ok(());
+        }
+        let index = self.parents.index(control.parent).ok_or(RejectCode::UnknownParent)?;
+        let parent = &mut self.parents.rows[index as usize];
+        if parent.terms.account != control.account {
+            return Err(RejectCode::UnknownParent);
+        }
+        if parent.status == ParentStatus::Done {
+            return Err(RejectCode::ParentNotWorking);
+        }
+        match control.action {
+            ParentAction::Pause => parent.status = ParentStatus::Paused,
+            ParentAction::Resume if parent.status == ParentStatus::Paused => parent.status = resumed(parent),
+            ParentAction::Resume => return Err(RejectCode::OutOfOrder),
+            ParentAction::Claim if control.epoch <= parent.epoch => return Err(RejectCode::StaleEpoch),
+            ParentAction::Claim => {
+                parent.epoch = control.epoch;
+                parent.status = resumed(parent);
+            }
+            ParentAction::Cancel => {
+                self.finish_parent(index, sink);
+                return Ok(());
+            }
+        }
+        self.tell_parent(index, sink);
+        Ok(())
+    }
+
+    /// Ends a parent and cancels its live children.
+    fn finish_parent<S: EventSink>(&mut self, index: u32, sink: &mut S) {
+        let parent = &mut self.parents.rows[index as usize];
+        if parent.status == ParentStatus::Done {
+            return;
+        }
+        parent.status = ParentStatus::Done;
+        let live: Vec<u32> = parent.live.iter().copied().collect();
+        self.tell_parent(index, sink);
+        for child in live {
+            if self.orders.get(child).status.is_live() {
+                self.request_cancel(child, CancelReason::Client, sink);
+            }
+        }
+    }
+
+    pub(crate) fn end_parent<S: EventSink>(&mut self, parent: ParentId, sink: &mut S) {
+        if let Some(index) = self.parents.index(parent) {
+            self.finish_parent(index, sink);
+        }
+    }
+
+    pub(crate) fn end_all_parents<S: EventSink>(&mut self, sink: &mut S) {
+        for index in 0..self.parents.rows.len() {
+            self.finish_parent(u32::try_from(index).expect("bounded by PARENTS_MAX"), sink);
+        }
+    }
+
+    /// Pauses the parents in scope: mass cancel, kill switch, restart.
+    pub(crate) fn pause_parents<S: EventSink>(&mut self, whose: Option<AccountId>, only: Option<InstrumentId>, sink: &mut S) {
+        for index in 0..self.parents.rows.len() {
+            let parent = &mut self.parents.rows[index];
+            let meant = whose.is_none_or(|account| parent.terms.account == account)
+                && only.is_none_or(|instrument| parent.terms.instrument == instrument);
+            if meant && matches!(parent.status, ParentStatus::Accepted | ParentStatus::Working) {
+                parent.status = ParentStatus::Paused;
+                self.tell_parent(u32::try_from(index).expect("bounded by PARENTS_MAX"), sink);
+            }
+        }
+    }
+
+    fn tell_parent<S: EventSink>(&self, index: u32, sink: &mut S) {
+        let parent = &self.parents.rows[index as usize];
+        let (status, epoch, event) = (parent.status, parent.epoch, parent.event);
+        sink.emit(ParentChanged { parent: self.parents.id(index), status, epoch, event }.into());
+    }
+
+    /// A child filled or left the market: what is done moves to the parent's totals; a full parent ends.
+    pub(crate) fn parent_filled<S: EventSink>(&mut self, child: u32, sink: &mut S) {
+        let record = *self.orders.get(child);
+        let Some(index) = self.parents.of_child.get(&child).copied() else { return };
+        let parent = &mut self.parents.rows[index as usize];
+        if !record.status.is_live() && parent.live.remove(&child) {
+            parent.filled += record.filled;
+            parent.value += record.value;
+            let full = parent.filled >= parent.terms.quantity;
+            let triggered = parent.event != Seq(0) && parent.live.is_empty();
+            if (full || triggered) && parent.status != ParentStatus::Done {
+                parent.status = ParentStatus::Done;
+                self.tell_parent(index, sink);
+            }
+        }
+    }
+}
+
+/// A paused condition order that was not triggered waits again; anything else works.
+fn resumed(parent: &Parent) -> ParentStatus {
+    let waits = parent.terms.kind == ParentKind::Condition && parent.event == Seq(0);
+    if waits { ParentStatus::Accepted } else { ParentStatus::Working }
+}
+
+fn child_of(terms: &NewParent, slice: &SliceParent) -> NewOrder {
+    NewOrder {
+        account: terms.account,
+        client_order: slice_key(slice.parent, slice.slice),
+        trade_date: terms.trade_date,
+        instrument: terms.instrument,
+        side: terms.side,
+        order_type: slice.order_type,
+        price: slice.price,
+        quantity: slice.quantity,
+        self_trade: SelfTrade::CancelNewest,
+    }
+}

@@ -1,0 +1,332 @@
+//! Step 6: an order enters the venue, trades, rests or is refused; a cancel takes it out.
+
+use heng_matching::order_types::{Entered, Incoming, Unfilled, enter, enter_fixed_price};
+use heng_matching::{Execution, ExecutionKind, Handle, OrderBook, SparseBook, Ticks};
+use heng_model::command::{ReportKind, RouteCancel, RouteMassCancel, RouteOrder, VenueReport};
+use heng_model::event::{OrderWorking, Trade};
+use heng_model::market::CancelReason;
+use heng_model::{InstrumentId, OrderId, OrderType, Phase, Price, Qty, RejectCode, Side, TradeId};
+use heng_rulebook::{CageQuote, cage_limit};
+
+use crate::sink::EventSink;
+use crate::state::State;
+use crate::venue::Listing;
+
+/// How an order is treated in the present phase.
+enum Way {
+    /// Trades against the book.
+    Continuous,
+    /// Rests for an auction.
+    Collect,
+    /// Trades at the closing price.
+    FixedPrice,
+    /// Waits for the next phase.
+    Queue,
+}
+
+pub(super) const fn report(order: OrderId, kind: ReportKind) -> VenueReport {
+    VenueReport { order, kind, detail: 0, trade: TradeId(0), price: Price(0), quantity: Qty(0), reason: 0 }
+}
+
+pub(super) fn cancelled(order: OrderId, quantity: i64, reason: CancelReason) -> VenueReport {
+    VenueReport { quantity: Qty(quantity), reason: reason as u8, ..report(order, ReportKind::Cancelled) }
+}
+
+fn fill(order: OrderId, trade: TradeId, price: Price, quantity: Qty) -> VenueReport {
+    VenueReport { trade, price, quantity, ..report(order, ReportKind::Fill) }
+}
+
+impl State {
+    /// An order arrives at this venue.
+    #[inline]
+    pub(crate) fn enter_venue<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
+        match self.way_of(route) {
+            Ok(Way::Continuous) => self.enter_continuous(route, sink),
+            Ok(Way::Collect) => self.collect(route, sink),
+            Ok(Way::FixedPrice) => self.enter_after_hours(route, sink),
+            Ok(Way::Queue) => self.queue(route),
+            Err(code) => {
+                let refusal = VenueReport {
+                    detail: u32::from(code.number()),
+                    ..report(route.order, ReportKind::Rejected)
+                };
+                self.deliver(&refusal, sink);
+            }
+        }
+    }
+
+    /// What the venue checks: phase, order type, suspension, cage.
+    #[inline]
+    fn way_of(&self, route: &RouteOrder) -> Result<Way, RejectCode> {
+        let listing = self.venue.listing(route.instrument).ok_or(RejectCode::NoReference)?;
+        if listing.suspended {
+            return Err(RejectCode::InstrumentSuspended);
+        }
+        let step = self.venue.segments[listing.segment as usize].step().ok_or(RejectCode::PhaseForbids)?;
+        if !step.accepts_orders {
+            return Err(RejectCode::PhaseForbids);
+        }
+        if !step.takes(route.order_type) {
+            return Err(RejectCode::OrderTypeForbidden);
+        }
+        if route.order_type == OrderType::AfterHoursFixed {
+            return Ok(if step.phase == Phase::AfterHours { Way::FixedPrice } else { Way::Collect });
+        }
+        if step.queued {
+            return Ok(Way::Queue);
+        }
+        if step.phase != Phase::Continuous || listing.halted {
+            // A halt collects limit orders for the auction at its end.
+            return if route.order_type.is_limit() { Ok(Way::Collect) } else { Err(RejectCode::PhaseForbids) };
+        }
+        check_cage(listing, route)?;
+        Ok(Way::Continuous)
+    }
+
+    #[inline]
+    fn enter_continuous<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
+        let mut executions = core::mem::take(&mut self.venue.executions);
+        let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
+        let incoming = incoming(listing, route);
+        let entered = enter(&mut listing.book, &incoming, listing.bounds, &mut executions);
+        self.tell_executions(route, &executions, sink);
+        self.tell_taker(route, &entered, sink);
+        executions.clear();
+        self.venue.executions = executions;
+        if entered.taken.filled > 0 {
+            self.watch_volatility(route.instrument, sink);
+        }
+    }
+
+    /// Trades and self-trade prevention, in the order in which they happened.
+    #[inline]
+    fn tell_executions<S: EventSink>(&mut self, route: &RouteOrder, executions: &[Execution], sink: &mut S) {
+        for execution in executions {
+            let price = self.venue.listings[route.instrument.0 as usize].as_ref().expect("found").price(execution.price);
+            match execution.kind {
+                ExecutionKind::Fill => {
+                    let (buy, sell) = match route.side {
+                        Side::Buy => (route.order, execution.maker),
+                        Side::Sell => (execution.maker, route.order),
+                    };
+                    let maker = route.side.opposite();
+                    self.print_trade(route.instrument, price, execution.qty, (buy, sell), (maker, false), sink);
+                }
+                ExecutionKind::SelfTradeCancel => {
+                    self.deliver(&cancelled(execution.maker, execution.qty, CancelReason::SelfTrade), sink);
+                }
+                ExecutionKind::SelfTradeDecrement => {
+                    self.tell_decrement(execution.maker, execution.qty, execution.maker_remaining, sink);
+                }
+            }
+        }
+    }
+
+    fn tell_decrement<S: EventSink>(&mut self, order: OrderId, by: i64, left: i64, sink: &mut S) {
+        let told = if left == 0 {
+            cancelled(order, by, CancelReason::SelfTrade)
+        } else {
+            VenueReport { quantity: Qty(by), ..report(order, ReportKind::Reduced) }
+        };
+        self.deliver(&told, sink);
+    }
+
+    /// Prints a trade and reports it to both orders, the buyer first.
+    #[inline]
+    pub(super) fn print_trade<S: EventSink>(
+        &mut self,
+        instrument: InstrumentId,
+        price: Price,
+        quantity: i64,
+        (buy, sell): (OrderId, OrderId),
+        (maker, auction): (Side, bool),
+        sink: &mut S,
+    ) {
+        let trade = self.venue.next_trade();
+        let listing = self.venue.listings[instrument.0 as usize].as_mut().expect("it traded");
+        listing.last = price;
+        if listing.open == Price::ZERO {
+            listing.open = price;
+        }
+        let quantity = Qty(quantity);
+        sink.emit(Trade { trade, instrument, price, quantity, buy, sell, maker, auction }.into());
+        self.deliver(&fill(buy, trade, price, quantity), sink);
+        self.deliver(&fill(sell, trade, price, quantity), sink);
+    }
+
+    /// What became of the incoming order itself.
+    #[inline]
+    fn tell_taker<S: EventSink>(&mut self, route: &RouteOrder, entered: &Entered, sink: &mut S) {
+        let decremented = route.quantity.0 - entered.taken.filled - entered.taken.remaining;
+        if decremented > 0 {
+            self.tell_decrement(route.order, decremented, entered.taken.remaining, sink);
+        }
+        if let Some((handle, ticks, qty)) = entered.rested {
+            let listing = self.venue.listings[route.instrument.0 as usize].as_ref().expect("found");
+            let price = listing.price(ticks);
+            self.tell_working(route, handle, price, qty, sink);
+        }
+        if let Some((qty, why)) = entered.cancelled {
+            self.tell_unfilled(route, qty, why, sink);
+        }
+    }
+
+    fn tell_unfilled<S: EventSink>(&mut self, route: &RouteOrder, qty: i64, why: Unfilled, sink: &mut S) {
+        let refused = why == Unfilled::SelfTrade && route.self_trade == heng_model::SelfTrade::Reject;
+        let told = if refused {
+            let detail = u32::from(RejectCode::SelfTrade.number());
+            VenueReport { detail, ..report(route.order, ReportKind::Rejected) }
+        } else {
+            let reason = if why == Unfilled::SelfTrade { CancelReason::SelfTrade } else { CancelReason::Unfilled };
+            cancelled(route.order, qty, reason)
+        };
+        self.deliver(&told, sink);
+    }
+
+    #[inline]
+    fn tell_working<S: EventSink>(&mut self, route: &RouteOrder, handle: Handle, price: Price, qty: i64, sink: &mut S) {
+        let RouteOrder { order, instrument, side, .. } = *route;
+        sink.emit(OrderWorking { order, instrument, side, price, quantity: Qty(qty) }.into());
+        let told = VenueReport { detail: handle.0, price, ..report(order, ReportKind::Working) };
+        self.deliver(&told, sink);
+    }
+
+    /// Rests an order for an auction, a resumption, or after-hours trading.
+    fn collect<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
+        let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
+        let ticks = listing.ticks(route.price);
+        let (order, owner, side, qty) = (route.order, route.owner, route.side, route.quantity.0);
+        let handle = if route.order_type == OrderType::AfterHoursFixed {
+            after_book(listing).rest(order, owner, side, ticks, qty)
+        } else {
+            listing.book.rest(order, owner, side, ticks, qty)
+        };
+        self.tell_working(route, handle, route.price, qty, sink);
+    }
+
+    fn enter_after_hours<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
+        let mut executions = core::mem::take(&mut self.venue.executions);
+        let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
+        let (incoming, close) = (incoming(listing, route), listing.ticks(listing.reference()));
+        let entered = enter_fixed_price(after_book(listing), &incoming, close, &mut executions);
+        self.tell_executions(route, &executions, sink);
+        self.tell_taker(route, &entered, sink);
+        executions.clear();
+        self.venue.executions = executions;
+    }
+
+    fn queue(&mut self, route: &RouteOrder) {
+        let segment = self.venue.listing(route.instrument).expect("the way was found").segment as usize;
+        self.venue.segments[segment].queued.push(*route);
+    }
+
+    /// A cancel arrives at this venue.
+    #[inline]
+    pub(crate) fn cancel_at_venue<S: EventSink>(&mut self, cancel: &RouteCancel, sink: &mut S) {
+        let told = match self.take_out(cancel) {
+            Ok(quantity) => cancelled(cancel.order, quantity, cancel.reason),
+            Err(code) => {
+                VenueReport { detail: u32::from(code.number()), ..report(cancel.order, ReportKind::CancelRejected) }
+            }
+        };
+        self.deliver(&told, sink);
+    }
+
+    #[inline]
+    fn take_out(&mut self, cancel: &RouteCancel) -> Result<i64, RejectCode> {
+        let segment = self.venue.listing(cancel.instrument).ok_or(RejectCode::UnknownOrder)?.segment as usize;
+        let allowed = self.venue.segments[segment].step().is_none_or(|step| step.cancel_allowed);
+        if !allowed {
+            return Err(RejectCode::NoCancelPhase);
+        }
+        let listing = self.venue.listings[cancel.instrument.0 as usize].as_mut().expect("found above");
+        if let Some(quantity) = remove(&mut listing.book, cancel.venue_ref, cancel.order) {
+            return Ok(quantity);
+        }
+        if let Some(quantity) =
+            listing.after_hours.as_mut().and_then(|book| remove(book.as_mut(), cancel.venue_ref, cancel.order))
+        {
+            return Ok(quantity);
+        }
+        let queued = &mut self.venue.segments[segment].queued;
+        let at = queued.iter().position(|route| route.order == cancel.order).ok_or(RejectCode::OrderDone)?;
+        Ok(queued.remove(at).quantity.0)
+    }
+
+    /// All resting orders of an instrument leave.
+    pub(crate) fn mass_cancel_at_venue<S: EventSink>(
+        &mut self,
+        cancel: &RouteMassCancel,
+        sink: &mut S,
+    ) -> Result<(), RejectCode> {
+        self.venue.listing(cancel.instrument).ok_or(RejectCode::UnknownInstrument)?;
+        self.sweep(cancel.instrument, cancel.reason, sink);
+        Ok(())
+    }
+
+    /// Takes every order of an instrument out and reports it.
+    pub(crate) fn sweep<S: EventSink>(&mut self, instrument: InstrumentId, reason: CancelReason, sink: &mut S) {
+        let Some(listing) = self.venue.listing_mut(instrument) else { return };
+        let segment = listing.segment as usize;
+        let mut leaving: Vec<(OrderId, i64)> = Vec::with_capacity(listing.book.len());
+        for side in [Side::Buy, Side::Sell] {
+            leaving.extend(listing.book.orders(side).map(|resting| (resting.order, resting.qty)));
+        }
+        listing.book.clear();
+        if let Some(book) = listing.after_hours.take() {
+            for side in [Side::Buy, Side::Sell] {
+                leaving.extend(book.orders(side).map(|resting| (resting.order, resting.qty)));
+            }
+        }
+        let queued = &mut self.venue.segments[segment].queued;
+        leaving.extend(queued.iter().filter(|r| r.instrument == instrument).map(|r| (r.order, r.quantity.0)));
+        queued.retain(|route| route.instrument != instrument);
+        for (order, quantity) in leaving {
+            self.deliver(&cancelled(order, quantity, reason), sink);
+        }
+    }
+}
+
+pub(crate) fn after_book(listing: &mut Listing) -> &mut SparseBook {
+    listing.after_hours.get_or_insert_with(|| Box::new(SparseBook::new()))
+}
+
+fn remove<B: OrderBook>(book: &mut B, venue_ref: u32, order: OrderId) -> Option<i64> {
+    book.cancel(Handle(venue_ref), order).or_else(|| book.find(order).and_then(|handle| book.cancel(handle, order)))
+}
+
+#[inline]
+pub(super) fn incoming(listing: &Listing, route: &RouteOrder) -> Incoming {
+    let limit: Option<Ticks> = (route.price != Price::ZERO).then(|| listing.ticks(route.price));
+    Incoming {
+        order: route.order,
+        owner: route.owner,
+        side: route.side,
+        order_type: route.order_type,
+        limit,
+        qty: route.quantity.0,
+        self_trade: route.self_trade,
+    }
+}
+
+/// The valid declaration range 有效申报价格范围 of limit orders in continuous trading (SSE 3.3.13, SZSE 3.3.14).
+#[inline]
+fn check_cage(listing: &Listing, route: &RouteOrder) -> Result<(), RejectCode> {
+    let Some(cage) = &listing.rules.cage else { return Ok(()) };
+    if !route.order_type.is_limit() {
+        return Ok(());
+    }
+    let quote = CageQuote {
+        best_bid: listing.book.best(Side::Buy).map(|ticks| listing.price(ticks)),
+        best_ask: listing.book.best(Side::Sell).map(|ticks| listing.price(ticks)),
+        last: (listing.last != Price::ZERO).then_some(listing.last),
+        previous_close: Some(listing.prev_close),
+    };
+    let tick = listing.rules.tick.at(route.price);
+    let outside = match (route.side, cage_limit(cage, route.side, quote, tick)) {
+        (_, None) => false,
+        (Side::Buy, Some(most)) => route.price > most,
+        (Side::Sell, Some(least)) => route.price < least,
+    };
+    if outside { Err(RejectCode::PriceCage) } else { Ok(()) }
+}

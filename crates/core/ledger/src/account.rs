@@ -1,0 +1,111 @@
+//! Rows of the books.
+
+use heng_model::market::{AccountKind, AccountStatus};
+use heng_model::{AccountId, Money, OwnerId, Qty, Rate};
+
+/// Cash of one account in one currency. Amounts in 1/10,000 of the unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cash {
+    /// Everything, sale proceeds included; negative = a receivable.
+    pub balance: Money,
+    /// Held for live orders; never negative.
+    pub frozen: Money,
+    /// Proceeds of today's mainland sales: usable for buying at once, withdrawable next trading day.
+    pub due: Money,
+    /// Proceeds of HK sales due in one and in two trading days: usable for HK buying only until then.
+    pub hk_due: [Money; 2],
+}
+
+impl Cash {
+    /// What may be spent on mainland buying.
+    #[must_use]
+    #[inline]
+    pub fn available(&self) -> Money {
+        self.balance - self.frozen - self.hk_due[0] - self.hk_due[1]
+    }
+
+    /// What may be spent on HK buying.
+    #[must_use]
+    #[inline]
+    pub fn available_hk(&self) -> Money {
+        self.balance - self.frozen
+    }
+
+    /// What the client owes: fees and taxes that took the balance below zero.
+    #[must_use]
+    pub fn receivable(&self) -> Money {
+        Money(self.balance.0.min(0).abs())
+    }
+}
+
+/// A client account: one row, two cache lines. Yuan stand in the row; other currencies in a table beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(align(64))]
+pub struct Account {
+    /// Id.
+    pub id: AccountId,
+    /// Whose orders must not meet.
+    pub owner: OwnerId,
+    /// Trading rights (`market::rights`).
+    pub rights: u32,
+    /// Yuan.
+    pub cny: Cash,
+    /// Kind.
+    pub kind: AccountKind,
+    /// Status.
+    pub status: AccountStatus,
+    /// Stopped by the kill switch.
+    pub stopped: bool,
+    /// Live orders.
+    pub open_orders: u32,
+    /// The second in which `sent` was counted.
+    pub rate_second: i64,
+    /// Orders and cancels in that second.
+    pub sent: u32,
+    /// Most orders and cancels in one second.
+    pub sent_max: u32,
+    /// Orders today.
+    pub orders_today: u32,
+    /// Cancels today.
+    pub cancels_today: u32,
+    /// Commission rate of the fee package.
+    pub commission: Rate,
+    /// Highest value of one order; 0 = none.
+    pub order_value_max: Money,
+    /// Credit line of a credit account, margin requirement of an option account.
+    pub credit_line: Money,
+    /// Value bought today.
+    pub bought_today: Money,
+    /// Value sold today.
+    pub sold_today: Money,
+}
+
+/// One instrument in one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Row of the account.
+    pub account_row: u32,
+    /// Number of the instrument.
+    pub instrument: u32,
+    /// Free to sell now.
+    pub sellable: Qty,
+    /// Held for live sell orders.
+    pub frozen: Qty,
+    /// Bought today and sellable from the next trading day (T+1).
+    pub unsellable: Qty,
+    /// Quantity bought today, for caps per day.
+    pub bought_today: Qty,
+}
+
+impl Position {
+    /// All shares.
+    #[must_use]
+    #[inline]
+    pub fn total(&self) -> Qty {
+        self.sellable + self.frozen + self.unsellable
+    }
+}
+
+// The figures that the capacity plan counts on.
+const _: () = assert!(core::mem::size_of::<Account>() <= 192);
+const _: () = assert!(core::mem::size_of::<Position>() <= 48);

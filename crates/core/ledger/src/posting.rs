@@ -1,0 +1,186 @@
+//! Postings: every function here moves money or shares between a client and the house, balanced.
+
+use heng_model::event::HouseAccount;
+use heng_model::quantity::MINOR;
+use heng_model::{Currency, InstrumentId, Money, Qty, Rate, Side};
+
+use crate::books::Ledger;
+use crate::fees::Fees;
+
+/// In which money a fill settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// Currency of the quotation: amounts and fees are in it.
+    pub quoted: Currency,
+    /// Yuan per unit of the quotation's currency; 0 = the client pays in that currency.
+    pub rate: Rate,
+    /// Whether sale proceeds are due in two trading days (HK) or one.
+    pub two_days: bool,
+}
+
+impl Settle {
+    /// The currency that the client's cash moves in.
+    #[must_use]
+    #[inline]
+    pub const fn currency(&self) -> Currency {
+        if self.rate.0 == 0 { self.quoted } else { Currency::Cny }
+    }
+}
+
+/// One order's share of a trade, ready to post.
+#[derive(Clone, Copy, Debug)]
+pub struct FillPosting {
+    /// Row of the account.
+    pub row: u32,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Quantity.
+    pub quantity: Qty,
+    /// Value, in the quotation's currency, a multiple of the minor unit.
+    pub amount: Money,
+    /// Fees of this fill.
+    pub fees: Fees,
+    /// How it settles.
+    pub settle: Settle,
+    /// Bought shares may be sold today.
+    pub same_day_sale: bool,
+    /// Cash released from the hold.
+    pub release_cash: Money,
+}
+
+impl Ledger {
+    #[inline]
+    fn move_client(&mut self, row: u32, currency: Currency, amount: Money) {
+        self.cash_mut(row, currency).balance += amount;
+        self.running[currency.index()] += amount;
+        self.postings += 1;
+    }
+
+    #[inline]
+    fn move_house(&mut self, account: HouseAccount, currency: Currency, amount: Money) {
+        if amount != Money::ZERO {
+            self.house.add_cash(account, currency, amount);
+            self.running[currency.index()] += amount;
+            self.postings += 1;
+        }
+    }
+
+    /// Holds cash for an order (negative releases).
+    ///
+    /// # Panics
+    /// If the hold would become negative: holds are a function of live orders.
+    #[inline]
+    pub fn hold_cash(&mut self, row: u32, currency: Currency, amount: Money) {
+        let cash = self.cash_mut(row, currency);
+        cash.frozen += amount;
+        assert!(cash.frozen >= Money::ZERO, "more cash released than held, account row {row}");
+    }
+
+    /// Holds sellable shares for an order (negative releases).
+    ///
+    /// # Panics
+    /// If more is held than sellable or more released than held; the checks come first.
+    #[inline]
+    pub fn hold_shares(&mut self, row: u32, instrument: InstrumentId, quantity: Qty) {
+        let position = self.position_mut(row, instrument.0);
+        position.sellable -= quantity;
+        position.frozen += quantity;
+        assert!(position.sellable >= Qty::ZERO && position.frozen >= Qty::ZERO, "shares held beyond the position");
+    }
+
+    /// Posts one order's share of a trade. Returns the signed change of the client's cash.
+    #[inline]
+    pub fn post_fill(&mut self, fill: &FillPosting) -> Money {
+        let gross = match fill.side {
+            Side::Buy => -(fill.amount + fill.fees.total),
+            Side::Sell => fill.amount - fill.fees.total,
+        };
+        let cash = self.settle_client(fill, gross);
+        self.post_fill_house(fill);
+        self.post_fill_shares(fill);
+        cash
+    }
+
+    /// Moves the client's cash; through the position account per currency where the client pays in another one.
+    #[inline]
+    fn settle_client(&mut self, fill: &FillPosting, gross: Money) -> Money {
+        let currency = fill.settle.currency();
+        let cash = if fill.settle.rate.0 == 0 {
+            gross
+        } else {
+            let converted = gross.times_rate_half_up(fill.settle.rate, Money(MINOR));
+            self.move_house(HouseAccount::Exchange, currency, -converted);
+            self.move_house(HouseAccount::Exchange, fill.settle.quoted, gross);
+            converted
+        };
+        if fill.release_cash != Money::ZERO {
+            self.hold_cash(fill.row, currency, -fill.release_cash);
+        }
+        self.move_client(fill.row, currency, cash);
+        if fill.side == Side::Sell && cash > Money::ZERO {
+            let row = self.cash_mut(fill.row, currency);
+            if fill.settle.two_days { row.hk_due[1] += cash } else { row.due += cash }
+        }
+        cash
+    }
+
+    #[inline]
+    fn post_fill_house(&mut self, fill: &FillPosting) {
+        let (quoted, fees) = (fill.settle.quoted, &fill.fees);
+        let amount = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
+        self.move_house(HouseAccount::Clearing, quoted, amount);
+        self.move_house(HouseAccount::Commission, quoted, fees.broker_share());
+        self.move_house(HouseAccount::Stamp, quoted, fees.stamp);
+        self.move_house(HouseAccount::Transfer, quoted, fees.transfer);
+        self.move_house(HouseAccount::Handling, quoted, fees.handling);
+        self.move_house(HouseAccount::Regulatory, quoted, fees.regulatory);
+        self.move_house(HouseAccount::HkLevies, quoted, fees.hk_levies());
+    }
+
+    #[inline]
+    fn post_fill_shares(&mut self, fill: &FillPosting) {
+        let position = self.position_mut(fill.row, fill.instrument.0);
+        let change = match fill.side {
+            Side::Buy => {
+                position.bought_today += fill.quantity;
+                if fill.same_day_sale {
+                    position.sellable += fill.quantity;
+                } else {
+                    position.unsellable += fill.quantity;
+                }
+                fill.quantity
+            }
+            Side::Sell => {
+                position.frozen -= fill.quantity;
+                assert!(position.frozen >= Qty::ZERO, "more shares sold than held");
+                -fill.quantity
+            }
+        };
+        self.house.shares_mut(fill.instrument.0).clearing -= change;
+        self.postings += 2;
+    }
+
+    /// Moves cash between a client and a house account: deposits, withdrawals, corporate actions, differences.
+    /// Returns the balance after it.
+    pub fn post_cash(&mut self, row: u32, currency: Currency, amount: Money, house: HouseAccount) -> Money {
+        self.move_client(row, currency, amount);
+        self.move_house(house, currency, -amount);
+        self.cash(row, currency).balance
+    }
+
+    /// Moves sellable shares between a client and the depository. Returns all shares after it; `None` and no change
+    /// if the client has fewer sellable shares than leave.
+    pub fn post_shares(&mut self, row: u32, instrument: InstrumentId, quantity: Qty) -> Option<Qty> {
+        let position = self.position_mut(row, instrument.0);
+        if position.sellable + quantity < Qty::ZERO {
+            return None;
+        }
+        position.sellable += quantity;
+        let total = position.total();
+        self.house.shares_mut(instrument.0).depository -= quantity;
+        self.postings += 2;
+        Some(total)
+    }
+}

@@ -1,0 +1,46 @@
+//! The roll to a new trade date: T+1 shares become sellable, due cash becomes withdrawable, daily counters restart.
+
+use heng_model::{Money, Qty};
+
+use crate::account::Cash;
+use crate::books::Ledger;
+
+/// What a roll moved, for the day's record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roll {
+    /// Positions whose T+1 shares became sellable.
+    pub positions: u64,
+    /// Cash rows whose proceeds came closer or became withdrawable.
+    pub cash_rows: u64,
+}
+
+fn roll_cash(cash: &mut Cash) -> bool {
+    let moved = cash.due != Money::ZERO || cash.hk_due != [Money::ZERO; 2];
+    cash.due = Money::ZERO;
+    cash.hk_due = [cash.hk_due[1], Money::ZERO];
+    moved
+}
+
+impl Ledger {
+    /// Rolls all rows to the next trade date.
+    pub fn roll(&mut self) -> Roll {
+        let mut roll = Roll::default();
+        for account in &mut self.accounts {
+            roll.cash_rows += u64::from(roll_cash(&mut account.cny));
+            account.orders_today = 0;
+            account.cancels_today = 0;
+            account.bought_today = Money::ZERO;
+            account.sold_today = Money::ZERO;
+        }
+        for cash in self.foreign.values_mut() {
+            roll.cash_rows += u64::from(roll_cash(cash));
+        }
+        for position in &mut self.positions {
+            roll.positions += u64::from(position.unsellable != Qty::ZERO);
+            position.sellable += position.unsellable;
+            position.unsellable = Qty::ZERO;
+            position.bought_today = Qty::ZERO;
+        }
+        roll
+    }
+}

@@ -1,0 +1,252 @@
+//! The checks, in the order of precedence of their codes.
+
+use heng_ledger::{Account, Cash, Position, Purpose, buying_power};
+use heng_model::command::{NewOrder, RiskFeature};
+use heng_model::market::{AccountKind, AccountStatus};
+use heng_model::quantity::SCALE;
+use heng_model::{Board, Money, OrderType, Price, Qty, RejectCode, Side, UnixNanos, limits, notional};
+
+use crate::day::{InstrumentDay, Rates};
+use crate::hold::{Hold, OrderTerms, hold_of, settle_of};
+use crate::risk_rules::{Features, RiskRules};
+
+/// Why an order is refused; `rule` is the number of a configurable rule, else 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code.
+    pub code: RejectCode,
+    /// The rule.
+    pub rule: u32,
+}
+
+impl From<RejectCode> for Refusal {
+    fn from(code: RejectCode) -> Self {
+        Self { code, rule: 0 }
+    }
+}
+
+/// An order and all that the checks look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The order.
+    pub order: &'a NewOrder,
+    /// Its account.
+    pub account: &'a Account,
+    /// The account's cash in the currency that the order settles in.
+    pub cash: Cash,
+    /// Its position in the instrument.
+    pub position: Option<&'a Position>,
+    /// The instrument today.
+    pub day: &'a InstrumentDay,
+    /// Exchange rates.
+    pub rates: Rates,
+    /// Everybody is stopped.
+    pub all_stopped: bool,
+    /// The command's time.
+    pub now: UnixNanos,
+    /// The configurable rules.
+    pub rules: &'a RiskRules,
+}
+
+/// Runs all checks; says what to hold.
+///
+/// # Errors
+/// The first refusal by precedence.
+#[inline]
+pub fn check(ask: &Ask<'_>) -> Result<Hold, Refusal> {
+    check_fields(ask.order)?;
+    check_account(ask)?;
+    check_instrument(ask)?;
+    let price = check_price(ask)?;
+    let hold = check_money(ask, price)?;
+    check_rules(ask, price, hold)?;
+    Ok(hold)
+}
+
+#[inline]
+fn check_fields(order: &NewOrder) -> Result<(), Refusal> {
+    let in_range = order.quantity.0 <= limits::QUANTITY_MAX && (0..=limits::PRICE_MAX).contains(&order.price.0);
+    if in_range { Ok(()) } else { Err(RejectCode::BadField.into()) }
+}
+
+#[inline]
+fn check_account(ask: &Ask<'_>) -> Result<(), Refusal> {
+    let Ask { order, account, day, .. } = ask;
+    let buying = order.side == Side::Buy;
+    if ask.all_stopped || account.stopped || day.stopped {
+        return Err(RejectCode::KillSwitch.into());
+    }
+    match account.status {
+        AccountStatus::Normal => {}
+        AccountStatus::Closed => return Err(RejectCode::AccountClosed.into()),
+        AccountStatus::Frozen => return Err(RejectCode::AccountFrozen.into()),
+        AccountStatus::BuyBarred if buying => return Err(RejectCode::AccountBuyBarred.into()),
+        AccountStatus::BuyBarred => {}
+    }
+    // Rights gate buying; whoever holds shares may always sell them.
+    if buying && account.rights & day.buy_rights != day.buy_rights {
+        return Err(RejectCode::MissingRight.into());
+    }
+    if account.sent > account.sent_max {
+        return Err(RejectCode::RateExceeded.into());
+    }
+    // Credit accounts trade mainland securities only; Stock Connect has no margin trading for them here.
+    if account.kind == AccountKind::Credit && day.board == Board::Hk {
+        return Err(RejectCode::AccountKindForbids.into());
+    }
+    Ok(())
+}
+
+#[inline]
+fn check_instrument(ask: &Ask<'_>) -> Result<(), Refusal> {
+    let Ask { order, day, .. } = ask;
+    if day.suspended {
+        return Err(RejectCode::InstrumentSuspended.into());
+    }
+    if !day.rules.takes(order.order_type) {
+        return Err(RejectCode::OrderTypeForbidden.into());
+    }
+    if order.quantity.0 <= 0 {
+        return Err(RejectCode::QuantityNotPositive.into());
+    }
+    check_lot(ask)?;
+    let lot = &day.rules.lot;
+    let mut most = match order.order_type {
+        OrderType::AfterHoursFixed => lot.max_after_hours,
+        kind if kind.is_limit() => lot.max_limit,
+        _ => lot.max_market,
+    };
+    if lot.per_instrument {
+        most = Qty(most.0.saturating_mul(day.board_lot.0.max(1)));
+    }
+    if order.quantity > most { Err(RejectCode::OrderTooLarge.into()) } else { Ok(()) }
+}
+
+#[inline]
+fn check_lot(ask: &Ask<'_>) -> Result<(), Refusal> {
+    let Ask { order, day, .. } = ask;
+    let lot = &day.rules.lot;
+    if order.side == Side::Buy {
+        let right = lot.allows_buy(order.quantity, day.board_lot);
+        return if right { Ok(()) } else { Err(RejectCode::LotSize.into()) };
+    }
+    let held = ask.position.map_or(Qty::ZERO, |position| position.sellable);
+    // Too few shares is the later and plainer refusal, so the lot is judged as if there were enough.
+    let held = held.max(order.quantity);
+    if lot.allows_sell(order.quantity, held, day.board_lot) {
+        return Ok(());
+    }
+    let step = if lot.per_instrument { day.board_lot } else { lot.sell_step };
+    let odd = step.0 > 1 && order.quantity.0 % step.0 != 0;
+    Err(if odd { RejectCode::OddLot.into() } else { RejectCode::LotSize.into() })
+}
+
+/// Checks the price; returns the highest price that a buy can pay.
+#[inline]
+fn check_price(ask: &Ask<'_>) -> Result<Price, Refusal> {
+    let Ask { order, day, .. } = ask;
+    if order.price == Price::ZERO {
+        return check_missing_price(ask);
+    }
+    if !day.rules.tick.allows(order.price) {
+        return Err(RejectCode::TickSize.into());
+    }
+    if let Some((down, up)) = day.limits
+        && (order.price < down || order.price > up)
+    {
+        return Err(RejectCode::PriceLimit.into());
+    }
+    Ok(order.price)
+}
+
+/// A market order without a protective price is held at limit-up.
+fn check_missing_price(ask: &Ask<'_>) -> Result<Price, Refusal> {
+    let Ask { order, day, .. } = ask;
+    if order.order_type.is_limit() || day.rules.protective_price {
+        return Err(RejectCode::PriceMissing.into());
+    }
+    match (order.side, day.limits) {
+        (_, Some((_, up))) => Ok(up),
+        (Side::Sell, None) => Ok(day.prev_close),
+        (Side::Buy, None) => Err(RejectCode::PriceMissing.into()),
+    }
+}
+
+#[inline]
+fn check_money(ask: &Ask<'_>, price: Price) -> Result<Hold, Refusal> {
+    let Ask { order, account, day, rates, .. } = ask;
+    if order.side == Side::Buy && day.risk_warning && is_over_cap(ask) {
+        return Err(RejectCode::RiskWarningCap.into());
+    }
+    let value = notional(day.rules.quotation, price, order.quantity).ok_or(RejectCode::OrderValue)?;
+    let settle = settle_of(day, order.side, *rates);
+    if day.board == Board::Hk && settle.rate.0 == 0 {
+        return Err(RejectCode::NoExchangeRate.into());
+    }
+    let terms = OrderTerms {
+        side: order.side,
+        price,
+        remaining: order.quantity,
+        filled_value: Money::ZERO,
+        commission: account.commission,
+    };
+    let hold = hold_of(day, &terms, *rates).ok_or(RejectCode::OrderValue)?;
+    let purpose = if day.board == Board::Hk { Purpose::StockConnect } else { Purpose::Mainland };
+    if order.side == Side::Buy && buying_power(account, &ask.cash, settle.currency(), purpose) < hold.cash {
+        return Err(RejectCode::InsufficientCash.into());
+    }
+    if order.side == Side::Sell && ask.position.map_or(Qty::ZERO, |p| p.sellable) < order.quantity {
+        return Err(RejectCode::InsufficientHoldings.into());
+    }
+    if account.order_value_max != Money::ZERO && value > account.order_value_max {
+        return Err(RejectCode::OrderValue.into());
+    }
+    Ok(hold)
+}
+
+fn is_over_cap(ask: &Ask<'_>) -> bool {
+    let bought = ask.position.map_or(Qty::ZERO, |position| position.bought_today);
+    ask.day.rules.daily_buy_cap.is_some_and(|cap| bought + ask.order.quantity > cap)
+}
+
+#[inline]
+fn check_rules(ask: &Ask<'_>, price: Price, hold: Hold) -> Result<(), Refusal> {
+    if ask.rules.is_empty() {
+        return Ok(());
+    }
+    let features = measure(ask, price, hold);
+    match ask.rules.broken(ask.day.board, ask.order.side, &features) {
+        Some(rule) => Err(Refusal { code: RejectCode::RiskRule, rule }),
+        None => Ok(()),
+    }
+}
+
+/// Measures every feature that a rule may bound.
+#[inline]
+fn measure(ask: &Ask<'_>, price: Price, hold: Hold) -> Features {
+    let Ask { order, account, day, position, .. } = ask;
+    let sellable = position.map_or(0, |p| p.sellable.0);
+    let total = position.map_or(0, |p| p.total().0);
+    let deviation = (price.0 - day.prev_close.0).saturating_mul(SCALE) / day.prev_close.0.max(1);
+    let mut features = [0; RiskFeature::COUNT];
+    let mut set = |feature: RiskFeature, value: i64| features[feature as usize - 1] = value;
+    set(RiskFeature::Quantity, order.quantity.0);
+    set(RiskFeature::Price, price.0);
+    set(RiskFeature::Value, price.0.saturating_mul(order.quantity.0));
+    set(RiskFeature::Deviation, deviation);
+    set(RiskFeature::OpenOrders, i64::from(account.open_orders));
+    set(RiskFeature::OrdersThisSecond, i64::from(account.sent));
+    let change = if order.side == Side::Buy { order.quantity.0 } else { -order.quantity.0 };
+    set(RiskFeature::HoldingAfter, total.saturating_add(change));
+    set(RiskFeature::CashAfter, ask.cash.available().0 - hold.cash.0);
+    set(RiskFeature::TimeOfDay, ask.now.time_of_day());
+    set(RiskFeature::OrdersToday, i64::from(account.orders_today));
+    set(RiskFeature::CancelsToday, i64::from(account.cancels_today));
+    set(RiskFeature::BoughtToday, account.bought_today.0);
+    set(RiskFeature::SoldToday, account.sold_today.0);
+    set(RiskFeature::CashBalance, ask.cash.balance.0);
+    set(RiskFeature::Sellable, sellable);
+    set(RiskFeature::FrozenCash, ask.cash.frozen.0);
+    features
+}
+

@@ -1,0 +1,152 @@
+//! The command port of a core in the same process.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use heng_engine::State;
+use heng_model::{Command, RejectCode, Seq, UnixNanos};
+use heng_ports::{Answer, CommandPort};
+
+use crate::error::CoreError;
+use crate::gate::{Completion, Published};
+
+/// A command on its way to the sequencer.
+#[derive(Debug)]
+pub struct Request {
+    /// The command.
+    pub command: Command,
+    /// The sender's number for it, handed back with the answer.
+    pub ticket: u64,
+    /// The time that a simulated market gives it; `None` = the sequencer's clock.
+    pub time: Option<UnixNanos>,
+}
+
+/// What the sequencer receives.
+pub enum Submission {
+    /// Commands, and where their answers go.
+    Commands {
+        /// The commands, in order.
+        requests: Vec<Request>,
+        /// When they were submitted.
+        at: Instant,
+        /// Where the answers go, in one piece per batch, after the gate.
+        answers: Sender<Vec<Completion>>,
+    },
+    /// A look at the state between two commands. What it found leaves through the gate like everything else.
+    Inspect(Box<dyn FnOnce(&State) -> Box<dyn FnOnce() + Send> + Send>),
+    /// No more commands: finish and stop.
+    Stop,
+}
+
+/// A handle to a running core. Cheap to clone; each clone may be used from its own thread.
+#[derive(Clone)]
+pub struct CorePort {
+    pub(crate) input: SyncSender<Submission>,
+    pub(crate) published: Arc<Published>,
+    waiting: Arc<Mutex<Waiting>>,
+    answers: Sender<Vec<Completion>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    senders: BTreeMap<u64, Sender<Answer>>,
+}
+
+impl CorePort {
+    /// A port that sends to `input`; starts the thread that hands answers to those who wait.
+    pub(crate) fn new(input: SyncSender<Submission>, published: Arc<Published>) -> Self {
+        let (answers, completed) = channel();
+        let waiting = Arc::new(Mutex::new(Waiting::default()));
+        let table = Arc::clone(&waiting);
+        std::thread::Builder::new()
+            .name("answers".into())
+            .spawn(move || hand_out(&completed, &table))
+            .expect("the system can start a thread");
+        Self { input, published, waiting, answers }
+    }
+
+    /// Sends a batch whose answers go to `answers`. Blocks while the core's input is full.
+    ///
+    /// # Errors
+    /// If the core has stopped.
+    pub fn send(&self, requests: Vec<Request>, answers: &Sender<Vec<Completion>>) -> Result<(), CoreError> {
+        let answers = answers.clone();
+        self.input
+            .send(Submission::Commands { requests, at: Instant::now(), answers })
+            .map_err(|_| CoreError::Stopped)
+    }
+
+    /// Looks at the state between two commands; the result arrives only after everything it saw is durable.
+    ///
+    /// # Errors
+    /// If the core has stopped.
+    pub fn inspect<T: Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T, CoreError> {
+        let (sender, receiver) = channel();
+        let look = Submission::Inspect(Box::new(move |state| {
+            let found = look(state);
+            Box::new(move || {
+                // Whoever asked may have given up; that is no concern of the core.
+                let _ = sender.send(found);
+            })
+        }));
+        self.input.send(look).map_err(|_| CoreError::Stopped)?;
+        receiver.recv().map_err(|_| CoreError::Stopped)
+    }
+
+    /// What has passed the gate.
+    #[must_use]
+    pub fn published(&self) -> &Published {
+        &self.published
+    }
+
+    /// Why the doors refuse new commands now, if they do.
+    fn refusal(&self) -> Option<RejectCode> {
+        if self.published.is_disk_full() { Some(RejectCode::DiskFull) } else { None }
+    }
+}
+
+impl CommandPort for CorePort {
+    fn submit(&self, command: Command, deadline: Duration) -> Answer {
+        let refused = |code| Answer::Rejected { sequence: Seq(0), id: 0, code, repeated: false };
+        if let Some(code) = self.refusal() {
+            return refused(code);
+        }
+        let (sender, receiver) = channel();
+        let ticket = {
+            let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
+            waiting.next += 1;
+            let ticket = waiting.next;
+            waiting.senders.insert(ticket, sender);
+            ticket
+        };
+        let request = Request { command, ticket, time: None };
+        let answers = self.answers.clone();
+        let sent = self.input.try_send(Submission::Commands { requests: vec![request], at: Instant::now(), answers });
+        let answer = match sent {
+            Ok(()) => receiver.recv_timeout(deadline).unwrap_or(Answer::Unknown),
+            Err(TrySendError::Full(_)) => refused(RejectCode::Overloaded),
+            Err(TrySendError::Disconnected(_)) => refused(RejectCode::ShuttingDown),
+        };
+        self.waiting.lock().expect("no holder of this lock panics").senders.remove(&ticket);
+        answer
+    }
+}
+
+fn hand_out(completed: &Receiver<Vec<Completion>>, table: &Mutex<Waiting>) {
+    while let Ok(batch) = completed.recv() {
+        let mut waiting = table.lock().expect("no holder of this lock panics");
+        for completion in batch {
+            if let Some(sender) = waiting.senders.remove(&completion.ticket) {
+                let Completion { seq: sequence, id, code, repeated, .. } = completion;
+                // Whoever waited may have reached its deadline.
+                let _ = sender.send(match code {
+                    None => Answer::Accepted { sequence, id, repeated },
+                    Some(code) => Answer::Rejected { sequence, id, code, repeated },
+                });
+            }
+        }
+    }
+}
