@@ -1,1 +1,59 @@
-fn main() {}
+//! Developer tasks: `cargo xtask tidy | docs | slow`. Each takes `--json` where a program may want to read it.
+
+mod docs;
+#[cfg(test)]
+mod outside;
+mod slow;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer tasks of Heng.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Checks the floors, sizes, names and documents of the tree.
+    Tidy {
+        /// One object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints docs/reference from the code.
+    Docs {
+        /// Change nothing; fail if a reference is stale.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs what is too long for CI, sharing the given time.
+    Slow(slow::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Tidy { json } => tidy::run(&root(), json),
+        Task::Docs { check } => docs::run(&root(), check),
+        Task::Slow(options) => slow::run(&root(), &options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// The folder of the workspace: xtask is built where it stands.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands inside the workspace").to_path_buf()
+}

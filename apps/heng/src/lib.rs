@@ -1,1 +1,16 @@
 //! The one binary as a library, so that tests and fuzz targets can reach its parsers.
+//!
+//! Entry point: [`cli::run`], called by `main.rs` with the command line.
+//!
+//! *Invariant:* no business rules here: this crate parses arguments, wires roles and prints.
+//!
+//! Deliberately absent: everything that a role does.
+
+pub mod cli;
+pub mod day;
+pub mod events;
+pub mod journal;
+pub mod market;
+pub mod replay;
+pub mod rules;
+pub mod show;

@@ -1,2 +1,5 @@
 //! The `heng` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    heng::cli::run()
+}

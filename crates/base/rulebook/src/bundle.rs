@@ -23,9 +23,7 @@ const NAME_MAX: usize = 64;
 
 /// Whether a rule file may have this name: letters, digits, `-`, `_` and `.`, not hidden, ending in `.toml`.
 pub(crate) fn is_name(name: &str) -> bool {
-    let plain = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     plain && name.len() <= NAME_MAX && !name.starts_with('.') && name.ends_with(".toml")
 }
 
@@ -54,39 +52,25 @@ pub fn bundle_hash(bundle: &[u8]) -> [u8; 32] {
 /// If the bytes are no canonical bundle; the line counts from the begin of the bundle.
 pub fn parse_bundle(bytes: &[u8]) -> Result<Vec<(String, String)>, RuleError> {
     let wrong = |at: usize, reason: &str| {
-        let line = bytes[..at.min(bytes.len())]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
+        let line = bytes[..at.min(bytes.len())].iter().filter(|b| **b == b'\n').count() + 1;
         RuleError::new("bundle", u32::try_from(line).unwrap_or(u32::MAX), reason)
     };
     if bytes.len() > BUNDLE_MAX {
         return Err(wrong(0, "the bundle is larger than 16 MiB"));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|why| wrong(why.valid_up_to(), "the bundle is not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|why| wrong(why.valid_up_to(), "the bundle is not UTF-8"))?;
     let Some(mut rest) = text.strip_prefix(TITLE) else {
-        return Err(wrong(
-            0,
-            "the bundle must begin with the line \"heng-rules 1\"",
-        ));
+        return Err(wrong(0, "the bundle must begin with the line \"heng-rules 1\""));
     };
     let mut files: Vec<(String, String)> = Vec::new();
     while !rest.is_empty() {
         let at = text.len() - rest.len();
-        let (name, length, after) =
-            file_line(rest).ok_or_else(|| wrong(at, "expected \"file NAME.toml LENGTH\""))?;
-        let body = after
-            .get(..length)
-            .ok_or_else(|| wrong(at, "the file is shorter than its length says"))?;
+        let (name, length, after) = file_line(rest).ok_or_else(|| wrong(at, "expected \"file NAME.toml LENGTH\""))?;
+        let body = after.get(..length).ok_or_else(|| wrong(at, "the file is shorter than its length says"))?;
         if files.len() == FILES_MAX || length > FILE_MAX {
             return Err(wrong(at, "too many files, or one larger than 4 MiB"));
         }
-        if files
-            .last()
-            .is_some_and(|(before, _)| before.as_str() >= name)
-        {
+        if files.last().is_some_and(|(before, _)| before.as_str() >= name) {
             return Err(wrong(at, "files must stand in order of name, each once"));
         }
         files.push((name.to_owned(), body.to_owned()));

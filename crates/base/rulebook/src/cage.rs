@@ -91,9 +91,7 @@ pub fn cage_limit(rules: &CageRules, side: Side, quote: CageQuote, tick: Price) 
     let steps = Price(tick.0 * rules.ticks);
     Some(match side {
         Side::Buy => round_to_tick(base, rules.buy.0, tick).max(base + steps),
-        Side::Sell => round_to_tick(base, rules.sell.0, tick)
-            .min(base - steps)
-            .max(tick),
+        Side::Sell => round_to_tick(base, rules.sell.0, tick).min(base - steps).max(tick),
     })
 }
 
@@ -104,28 +102,14 @@ pub(crate) fn read(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, Option<Cage
         return Some((scopes?, None));
     }
     let (buy, sell) = (entry.rate("buy"), entry.rate("sell"));
-    let (ticks, chain) = (
-        entry.integer("ticks", 0, 1_000),
-        entry.full_list::<CageBase>("base"),
-    );
+    let (ticks, chain) = (entry.integer("ticks", 0, 1_000), entry.full_list::<CageBase>("base"));
     let holds_back = entry.flag("holds_back");
     let (buy, sell, chain) = (buy?, sell?, chain?);
     if buy.0 < RATE_SCALE || sell.0 > RATE_SCALE || chain.len() > CHAIN_MAX {
-        entry.problem(format!(
-            "\"buy\" must be 1 or more, \"sell\" 1 or less, \"base\" at most {CHAIN_MAX} long"
-        ));
+        entry.problem(format!("\"buy\" must be 1 or more, \"sell\" 1 or less, \"base\" at most {CHAIN_MAX} long"));
         return None;
     }
     let mut base = [chain[chain.len() - 1]; CHAIN_MAX];
     base[..chain.len()].copy_from_slice(&chain);
-    Some((
-        scopes?,
-        Some(CageRules {
-            buy,
-            sell,
-            ticks: ticks?,
-            base,
-            holds_back: holds_back?,
-        }),
-    ))
+    Some((scopes?, Some(CageRules { buy, sell, ticks: ticks?, base, holds_back: holds_back? })))
 }

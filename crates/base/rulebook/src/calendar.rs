@@ -74,11 +74,7 @@ impl FromStr for MonthDay {
         let (month, day) = text.split_once('-').ok_or(WRONG)?;
         let number = |part: &str| -> Result<u32, Self::Err> {
             let plain = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-            if plain {
-                part.parse().map_err(|_| WRONG)
-            } else {
-                Err(WRONG)
-            }
+            if plain { part.parse().map_err(|_| WRONG) } else { Err(WRONG) }
         };
         let (month, day) = (number(month)?, number(day)?);
         // 2000 was a leap year, so every day that some year has is a day of it.
@@ -94,10 +90,7 @@ pub(crate) fn read(
     to: Option<TradeDate>,
 ) -> Option<(Vec<Market>, YearExceptions)> {
     let markets = entry.full_list::<Market>("markets");
-    let (closed, half) = (
-        entry.list::<MonthDay>("closed"),
-        entry.list::<MonthDay>("half"),
-    );
+    let (closed, half) = (entry.list::<MonthDay>("closed"), entry.list::<MonthDay>("half"));
     let last = to.and_then(|to| to.plus_days(-1));
     let Some(last) = last.filter(|last| last.number() / 10_000 == from.number() / 10_000) else {
         entry.problem("a calendar entry needs \"to\", at most the first day of the next year");
@@ -107,9 +100,7 @@ pub(crate) fn read(
     for MonthDay(month, day) in closed.iter().chain(&half) {
         let date = TradeDate::new(from.number() / 10_000, *month, *day);
         if date.is_none_or(|date| date < from || date > last || date.weekday() > 5) {
-            entry.problem(format!(
-                "{month:02}-{day:02} is no weekday from {from} to {last}"
-            ));
+            entry.problem(format!("{month:02}-{day:02} is no weekday from {from} to {last}"));
             return None;
         }
     }
@@ -144,8 +135,7 @@ impl Calendar {
     #[must_use]
     pub fn range(&self) -> Option<(TradeDate, TradeDate)> {
         let last = self.first + i64::try_from(self.kinds.len()).ok()? - 1;
-        TradeDate::from_days(self.first)
-            .zip(TradeDate::from_days(last).filter(|_| !self.kinds.is_empty()))
+        TradeDate::from_days(self.first).zip(TradeDate::from_days(last).filter(|_| !self.kinds.is_empty()))
     }
 
     fn trades(&self, date: TradeDate) -> Option<bool> {
@@ -177,11 +167,7 @@ impl Calendar {
     /// `date` if it trades, else the next day that does.
     #[must_use]
     pub fn on_or_after(&self, date: TradeDate) -> Option<TradeDate> {
-        if self.trades(date)? {
-            Some(date)
-        } else {
-            self.walk(date, 1, 1)
-        }
+        if self.trades(date)? { Some(date) } else { self.walk(date, 1, 1) }
     }
 }
 
@@ -211,10 +197,7 @@ impl Rulebook {
     }
 
     fn unknown(&self, exchange: Exchange, date: TradeDate) -> NoRule {
-        let first = self
-            .calendar(exchange)
-            .and_then(Calendar::range)
-            .map(|(first, _)| first);
+        let first = self.calendar(exchange).and_then(Calendar::range).map(|(first, _)| first);
         NoRule::exchange("calendar", exchange, date).known_from(first)
     }
 
@@ -223,9 +206,7 @@ impl Rulebook {
     /// # Errors
     /// If the calendar does not reach the date.
     pub fn day_kind(&self, exchange: Exchange, date: TradeDate) -> Result<DayKind, NoRule> {
-        self.calendar(exchange)
-            .and_then(|c| c.kind(date))
-            .ok_or_else(|| self.unknown(exchange, date))
+        self.calendar(exchange).and_then(|c| c.kind(date)).ok_or_else(|| self.unknown(exchange, date))
     }
 
     /// Whether the exchange trades on the date.
@@ -233,8 +214,7 @@ impl Rulebook {
     /// # Errors
     /// If the calendar does not reach the date.
     pub fn is_trading_day(&self, exchange: Exchange, date: TradeDate) -> Result<bool, NoRule> {
-        self.day_kind(exchange, date)
-            .map(|kind| kind != DayKind::Closed)
+        self.day_kind(exchange, date).map(|kind| kind != DayKind::Closed)
     }
 
     /// Whether the exchange trades in the morning only.
@@ -242,19 +222,14 @@ impl Rulebook {
     /// # Errors
     /// If the calendar does not reach the date.
     pub fn is_half_day(&self, exchange: Exchange, date: TradeDate) -> Result<bool, NoRule> {
-        self.day_kind(exchange, date)
-            .map(|kind| kind == DayKind::Half)
+        self.day_kind(exchange, date).map(|kind| kind == DayKind::Half)
     }
 
     /// The first trading day after the date.
     ///
     /// # Errors
     /// If the calendar does not reach it.
-    pub fn next_trading_day(
-        &self,
-        exchange: Exchange,
-        date: TradeDate,
-    ) -> Result<TradeDate, NoRule> {
+    pub fn next_trading_day(&self, exchange: Exchange, date: TradeDate) -> Result<TradeDate, NoRule> {
         self.settlement_date(exchange, date, 1)
     }
 
@@ -262,14 +237,8 @@ impl Rulebook {
     ///
     /// # Errors
     /// If the calendar does not reach it.
-    pub fn previous_trading_day(
-        &self,
-        exchange: Exchange,
-        date: TradeDate,
-    ) -> Result<TradeDate, NoRule> {
-        let found = self
-            .calendar(exchange)
-            .and_then(|c| c.minus_trading_days(date, 1));
+    pub fn previous_trading_day(&self, exchange: Exchange, date: TradeDate) -> Result<TradeDate, NoRule> {
+        let found = self.calendar(exchange).and_then(|c| c.minus_trading_days(date, 1));
         found.ok_or_else(|| self.unknown(exchange, date))
     }
 
@@ -277,15 +246,8 @@ impl Rulebook {
     ///
     /// # Errors
     /// If the calendar does not reach it.
-    pub fn settlement_date(
-        &self,
-        exchange: Exchange,
-        trade: TradeDate,
-        days: u32,
-    ) -> Result<TradeDate, NoRule> {
-        let found = self
-            .calendar(exchange)
-            .and_then(|c| c.plus_trading_days(trade, days));
+    pub fn settlement_date(&self, exchange: Exchange, trade: TradeDate, days: u32) -> Result<TradeDate, NoRule> {
+        let found = self.calendar(exchange).and_then(|c| c.plus_trading_days(trade, days));
         found.ok_or_else(|| self.unknown(exchange, trade))
     }
 

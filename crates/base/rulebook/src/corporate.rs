@@ -26,35 +26,20 @@ pub struct ExRights {
 /// `None` if the result is not above zero or an input is negative or out of all bounds.
 #[must_use]
 pub fn ex_rights_reference(prev: Price, action: ExRights, tick: Price) -> Option<Price> {
-    let inputs = [
-        prev.0,
-        tick.0,
-        action.cash.0,
-        action.bonus.0,
-        action.rights.0,
-        action.rights_price.0,
-    ];
-    if inputs
-        .iter()
-        .any(|value| !(0..=1_000_000_000_000_000).contains(value))
-        || tick.0 == 0
-    {
+    let inputs = [prev.0, tick.0, action.cash.0, action.bonus.0, action.rights.0, action.rights_price.0];
+    if inputs.iter().any(|value| !(0..=1_000_000_000_000_000).contains(value)) || tick.0 == 0 {
         return None;
     }
     let scale = i128::from(RATE_SCALE);
     // All at 1e-12 of the currency unit: price (1e-4) × ratio (1e-8).
     let paid_in = i128::from(action.rights_price.0) * i128::from(action.rights.0);
-    let value =
-        i128::from(prev.0) * scale - i128::from(action.cash.0) * i128::from(SCALE) + paid_in;
+    let value = i128::from(prev.0) * scale - i128::from(action.cash.0) * i128::from(SCALE) + paid_in;
     let shares = scale + i128::from(action.bonus.0) + i128::from(action.rights.0);
     if value <= 0 {
         return None;
     }
     let ticks = div_half_up(value, shares * i128::from(tick.0));
-    i64::try_from(ticks * i128::from(tick.0))
-        .ok()
-        .map(Price)
-        .filter(|price| price.0 > 0)
+    i64::try_from(ticks * i128::from(tick.0)).ok().map(Price).filter(|price| price.0 > 0)
 }
 
 /// Reads `[[repo-interest]]`: the days that a year counts.
@@ -71,7 +56,7 @@ impl Rulebook {
     /// maturity; interest = principal × percent × those calendar days / days of the year, in fen, half up.
     ///
     /// # Errors
-    /// If no interest rule or calendar is in force.
+    /// If no interest rule or calendar is in force, or the amount is negative or out of all bounds.
     pub fn repo_interest(
         &self,
         board: Board,
@@ -85,22 +70,15 @@ impl Rulebook {
         let unknown = || NoRule::exchange("calendar", board.exchange(), trade);
         let calendar = self.calendar(board.exchange()).ok_or_else(unknown)?;
         let first = calendar.plus_trading_days(trade, 1).ok_or_else(unknown)?;
-        let due = trade
-            .plus_days(i64::from(term))
-            .and_then(|due| calendar.on_or_after(due));
-        let back = due
-            .and_then(|due| calendar.plus_trading_days(due, 1))
-            .ok_or_else(unknown)?;
+        let due = trade.plus_days(i64::from(term)).and_then(|due| calendar.on_or_after(due));
+        let back = due.and_then(|due| calendar.plus_trading_days(due, 1)).ok_or_else(unknown)?;
         let days = u32::try_from(back.days() - first.days()).map_err(|_| unknown())?;
-        let product = i128::from(principal.0) * i128::from(percent.0) * i128::from(days);
+        let product = i128::from(principal.0) * i128::from(percent.0);
+        let product =
+            product.checked_mul(i128::from(days)).filter(|p| (0..i128::MAX / 4).contains(p)).ok_or_else(unknown)?;
         let divisor = i128::from(SCALE) * 100 * i128::from(year_days) * i128::from(MINOR);
-        let interest = i64::try_from(div_half_up(product, divisor) * i128::from(MINOR))
-            .map_err(|_| unknown())?;
-        Ok(RepoUse {
-            days,
-            interest: Money(interest),
-            first_settlement: first,
-            money_back: back,
-        })
+        let fen = i64::try_from(div_half_up(product, divisor)).ok().and_then(|fen| fen.checked_mul(MINOR));
+        let interest = fen.ok_or_else(unknown)?;
+        Ok(RepoUse { days, interest: Money(interest), first_settlement: first, money_back: back })
     }
 }

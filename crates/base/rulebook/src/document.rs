@@ -40,11 +40,7 @@ pub(crate) struct Lines(Vec<usize>);
 
 impl Lines {
     pub(crate) fn of(text: &str) -> Self {
-        Self(
-            std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-                .collect(),
-        )
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
     pub(crate) fn line(&self, offset: usize) -> u32 {
@@ -62,11 +58,7 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     pub(crate) fn problem(&mut self, span: &Range<usize>, reason: impl Into<String>) {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(RuleError::new(
-                self.file,
-                self.lines.line(span.start),
-                reason,
-            ));
+            self.problems.push(RuleError::new(self.file, self.lines.line(span.start), reason));
         }
     }
 }
@@ -81,12 +73,7 @@ pub(crate) struct Entry<'a, 'p> {
 
 impl<'a, 'p> Entry<'a, 'p> {
     pub(crate) fn new(table: &'a DeTable<'a>, span: Range<usize>, place: Place<'p>) -> Self {
-        Self {
-            table,
-            span,
-            place,
-            used: Vec::new(),
-        }
+        Self { table, span, place, used: Vec::new() }
     }
 
     /// A problem with the entry as a whole.
@@ -118,16 +105,12 @@ impl<'a, 'p> Entry<'a, 'p> {
         match value.as_str() {
             Some(text) if text.len() <= TEXT_MAX => Ok(Some((text, span))),
             Some(_) => {
-                self.place
-                    .problem(&span, format!("\"{name}\" is longer than {TEXT_MAX} bytes"));
+                self.place.problem(&span, format!("\"{name}\" is longer than {TEXT_MAX} bytes"));
                 Err(())
             }
             None => {
                 let kind = value.type_str();
-                self.place.problem(
-                    &span,
-                    format!("\"{name}\" must be text in quotes, found {kind}"),
-                );
+                self.place.problem(&span, format!("\"{name}\" must be text in quotes, found {kind}"));
                 Err(())
             }
         }
@@ -157,10 +140,7 @@ impl<'a, 'p> Entry<'a, 'p> {
     }
 
     /// A value in text form that may be absent: `Some(None)` if absent, `None` if wrong.
-    #[allow(
-        clippy::option_option,
-        reason = "absent and wrong are different answers"
-    )]
+    #[allow(clippy::option_option, reason = "absent and wrong are different answers")]
     pub(crate) fn optional<T: FromStr>(&mut self, name: &'static str) -> Option<Option<T>>
     where
         T::Err: std::fmt::Display,
@@ -171,8 +151,7 @@ impl<'a, 'p> Entry<'a, 'p> {
         match text.parse() {
             Ok(value) => Some(Some(value)),
             Err(why) => {
-                self.place
-                    .problem(&span, format!("\"{name}\": {text:?} is {why}"));
+                self.place.problem(&span, format!("\"{name}\": {text:?} is {why}"));
                 None
             }
         }
@@ -195,9 +174,7 @@ impl<'a, 'p> Entry<'a, 'p> {
         if (least..=most).contains(&raw) {
             return Some(value);
         }
-        self.problem(format!(
-            "\"{name}\" is outside the range this program allows"
-        ));
+        self.problem(format!("\"{name}\" is outside the range this program allows"));
         None
     }
 
@@ -221,11 +198,7 @@ impl<'a, 'p> Entry<'a, 'p> {
 
     /// An amount of zero or more, zero if absent.
     pub(crate) fn money_or_zero(&mut self, name: &'static str) -> Option<Money> {
-        if self.has(name) {
-            self.money(name)
-        } else {
-            Some(Money::ZERO)
-        }
+        if self.has(name) { self.money(name) } else { Some(Money::ZERO) }
     }
 
     /// A quantity, written as a whole number.
@@ -239,16 +212,11 @@ impl<'a, 'p> Entry<'a, 'p> {
             self.missing(name);
             return None;
         };
-        let number = value
-            .as_integer()
-            .and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
+        let number = value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
         match number {
             Some(number) if (least..=most).contains(&number) => Some(number),
             _ => {
-                self.place.problem(
-                    &span,
-                    format!("\"{name}\" must be a whole number from {least} to {most}"),
-                );
+                self.place.problem(&span, format!("\"{name}\" must be a whole number from {least} to {most}"));
                 None
             }
         }
@@ -261,8 +229,7 @@ impl<'a, 'p> Entry<'a, 'p> {
         };
         let flag = value.as_bool();
         if flag.is_none() {
-            self.place
-                .problem(&span, format!("\"{name}\" must be true or false"));
+            self.place.problem(&span, format!("\"{name}\" must be true or false"));
         }
         flag
     }
@@ -273,13 +240,9 @@ impl<'a, 'p> Entry<'a, 'p> {
     }
 
     /// A time of day that may be absent.
-    #[allow(
-        clippy::option_option,
-        reason = "absent and wrong are different answers"
-    )]
+    #[allow(clippy::option_option, reason = "absent and wrong are different answers")]
     pub(crate) fn optional_time(&mut self, name: &'static str) -> Option<Option<i64>> {
-        self.optional::<TimeOfDay>(name)
-            .map(|time| time.map(|time| time.0))
+        self.optional::<TimeOfDay>(name).map(|time| time.map(|time| time.0))
     }
 
     /// A list of values in text form; empty if absent.
@@ -291,13 +254,11 @@ impl<'a, 'p> Entry<'a, 'p> {
             return Some(Vec::new());
         };
         let Some(array) = value.as_array() else {
-            self.place
-                .problem(&span, format!("\"{name}\" must be a list"));
+            self.place.problem(&span, format!("\"{name}\" must be a list"));
             return None;
         };
         if array.len() > LIST_MAX {
-            self.place
-                .problem(&span, format!("\"{name}\" has more than {LIST_MAX} items"));
+            self.place.problem(&span, format!("\"{name}\" has more than {LIST_MAX} items"));
             return None;
         }
         let mut items = Vec::with_capacity(array.len());
@@ -307,13 +268,9 @@ impl<'a, 'p> Entry<'a, 'p> {
                 Some(Ok(value)) => items.push(value),
                 Some(Err(why)) => {
                     let shown = text.unwrap_or_default();
-                    self.place
-                        .problem(&item.span(), format!("\"{name}\": {shown:?} is {why}"));
+                    self.place.problem(&item.span(), format!("\"{name}\": {shown:?} is {why}"));
                 }
-                None => self.place.problem(
-                    &item.span(),
-                    format!("\"{name}\" must hold texts in quotes"),
-                ),
+                None => self.place.problem(&item.span(), format!("\"{name}\" must hold texts in quotes")),
             }
         }
         (items.len() == array.len()).then_some(items)
@@ -344,24 +301,16 @@ impl<'a, 'p> Entry<'a, 'p> {
         };
         let array = value.as_array().filter(|array| array.len() <= LIST_MAX);
         let Some(array) = array else {
-            self.place.problem(
-                &span,
-                format!("\"{name}\" must be a list of at most {LIST_MAX} tables"),
-            );
+            self.place.problem(&span, format!("\"{name}\" must be a list of at most {LIST_MAX} tables"));
             return None;
         };
         let mut items = Vec::with_capacity(array.len());
         for item in array.iter() {
             let Some(table) = item.get_ref().as_table() else {
-                self.place
-                    .problem(&item.span(), format!("\"{name}\" must hold tables"));
+                self.place.problem(&item.span(), format!("\"{name}\" must hold tables"));
                 continue;
             };
-            let place = Place {
-                file: self.place.file,
-                lines: self.place.lines,
-                problems: &mut *self.place.problems,
-            };
+            let place = Place { file: self.place.file, lines: self.place.lines, problems: &mut *self.place.problems };
             let mut inner = Entry::new(table, item.span(), place);
             items.extend(read(&mut inner));
             inner.refuse_unknown();
@@ -371,17 +320,9 @@ impl<'a, 'p> Entry<'a, 'p> {
 
     /// Every pair of the entry's `boards` and `classes`.
     pub(crate) fn scopes(&mut self) -> Option<Vec<(Board, InstrumentClass)>> {
-        let (boards, classes) = (
-            self.full_list::<Board>("boards"),
-            self.full_list::<InstrumentClass>("classes"),
-        );
+        let (boards, classes) = (self.full_list::<Board>("boards"), self.full_list::<InstrumentClass>("classes"));
         let classes = classes?;
-        Some(
-            boards?
-                .into_iter()
-                .flat_map(|board| classes.iter().map(move |class| (board, *class)))
-                .collect(),
-        )
+        Some(boards?.into_iter().flat_map(|board| classes.iter().map(move |class| (board, *class))).collect())
     }
 
     /// Tells every field that nobody asked for.
@@ -389,48 +330,28 @@ impl<'a, 'p> Entry<'a, 'p> {
         for (name, _) in self.table {
             if !self.used.contains(&name.get_ref().as_ref()) {
                 let known = self.used.join(", ");
-                self.place.problem(
-                    &name.span(),
-                    format!("unknown field \"{}\"; known here: {known}", name.get_ref()),
-                );
+                self.place.problem(&name.span(), format!("unknown field \"{}\"; known here: {known}", name.get_ref()));
             }
         }
     }
 
     /// Reads what every entry says about itself.
     pub(crate) fn head(&mut self, family: &str, index: usize) -> Option<Head> {
-        let (id, from, to) = (
-            self.text("id"),
-            self.parsed::<TradeDate>("from"),
-            self.optional::<TradeDate>("to"),
-        );
+        let (id, from, to) = (self.text("id"), self.parsed::<TradeDate>("from"), self.optional::<TradeDate>("to"));
         let (source, unverified) = (self.text("source"), self.optional_text("unverified"));
         self.used.push("note");
         let (from, to) = (from?, to?);
         if to.is_some_and(|to| to <= from) {
-            self.problem(format!(
-                "\"to\" must be after \"from\" {from}: it is the first day no longer in force"
-            ));
+            self.problem(format!("\"to\" must be after \"from\" {from}: it is the first day no longer in force"));
             return None;
         }
         let source = source?.to_owned();
-        let unverified = unverified
-            .map(str::to_owned)
-            .or_else(|| (source == "unverified").then(|| "the whole entry".into()));
+        let unverified =
+            unverified.map(str::to_owned).or_else(|| (source == "unverified").then(|| "the whole entry".into()));
         let line = self.place.lines.line(self.span.start);
         let (file, family) = (self.place.file.to_owned(), family.to_owned());
         let index = u32::try_from(index).ok()?;
-        Some(Head {
-            index,
-            id: id?.to_owned(),
-            family,
-            file,
-            line,
-            from,
-            to,
-            source,
-            unverified,
-        })
+        Some(Head { index, id: id?.to_owned(), family, file, line, from, to, source, unverified })
     }
 }
 
@@ -456,10 +377,6 @@ impl FromStr for TimeOfDay {
             seconds += value * unit;
             parts += 1;
         }
-        if parts >= 2 && text.split(':').count() == parts {
-            Ok(Self(seconds * SECOND))
-        } else {
-            Err(WRONG)
-        }
+        if parts >= 2 && text.split(':').count() == parts { Ok(Self(seconds * SECOND)) } else { Err(WRONG) }
     }
 }

@@ -28,9 +28,6 @@ impl Rulebook {
     /// The rule files that were compiled in, `(name, text)`, in order of name.
     #[must_use]
     pub fn embedded_files() -> Vec<(String, String)> {
-        FILES
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
+        FILES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     }
 }

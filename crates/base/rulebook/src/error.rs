@@ -18,11 +18,7 @@ pub struct RuleError {
 
 impl RuleError {
     pub(crate) fn new(file: &str, line: u32, reason: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            line,
-            reason: reason.into(),
-        }
+        Self { file: file.to_owned(), line, reason: reason.into() }
     }
 }
 
@@ -43,26 +39,12 @@ pub struct NoRule {
 }
 
 impl NoRule {
-    pub(crate) fn security(
-        rule: &'static str,
-        scope: (Board, InstrumentClass),
-        date: TradeDate,
-    ) -> Self {
-        Self {
-            rule,
-            subject: Subject::Security(scope.0, scope.1),
-            date,
-            earliest: None,
-        }
+    pub(crate) fn security(rule: &'static str, scope: (Board, InstrumentClass), date: TradeDate) -> Self {
+        Self { rule, subject: Subject::Security(scope.0, scope.1), date, earliest: None }
     }
 
     pub(crate) fn exchange(rule: &'static str, exchange: Exchange, date: TradeDate) -> Self {
-        Self {
-            rule,
-            subject: Subject::Exchange(exchange),
-            date,
-            earliest: None,
-        }
+        Self { rule, subject: Subject::Exchange(exchange), date, earliest: None }
     }
 
     pub(crate) fn known_from(mut self, earliest: Option<TradeDate>) -> Self {

@@ -73,10 +73,7 @@ impl FeeKind {
 impl FromStr for FeeKind {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kind = Self::ALL
-            .into_iter()
-            .skip(1)
-            .find(|kind| kind.name() == text);
+        let kind = Self::ALL.into_iter().skip(1).find(|kind| kind.name() == text);
         kind.ok_or("none of: stamp, transfer, handling, regulatory, sfc, afrc, trading, settlement")
     }
 }
@@ -166,11 +163,7 @@ fn proportion(amount: Money, rate: Rate, unit: Money, rounding: FeeRounding) -> 
 
 #[inline]
 fn product_plus(amount: Money, rate: Rate, bias: u64) -> Option<u64> {
-    amount
-        .0
-        .unsigned_abs()
-        .checked_mul(rate.0.unsigned_abs())?
-        .checked_add(bias)
+    amount.0.unsigned_abs().checked_mul(rate.0.unsigned_abs())?.checked_add(bias)
 }
 
 /// The commission's legal bounds.
@@ -218,7 +211,7 @@ impl FeeSchedule {
     ///
     /// The commission is rate × amount in fen, rounded half up; at most the legal cap on the rate, at least the
     /// minimum of an order and the fees that are inside it (证监发〔2002〕21号). Nothing traded, nothing charged.
-    /// Each charge never falls when the amount rises.
+    /// Each charge never falls when the amount rises. Amounts reach to a quarter of `i64`, far above any limit.
     #[must_use]
     #[inline]
     pub fn charge(&self, cumulative_amount: Money, commission_rate: Rate) -> Charges {
@@ -253,19 +246,19 @@ pub(crate) fn read_fee(entry: &mut Entry<'_, '_>) -> Option<(Vec<FeeKey>, FeeCom
     let (kind, rate) = (entry.parsed::<FeeKind>("kind"), entry.rate("rate"));
     let (unit, rounding) = (entry.price("unit"), entry.parsed::<FeeRounding>("rounding"));
     let (min, inside) = (entry.money_or_zero("min"), entry.flag("inside_commission"));
-    let max = if entry.has("max") {
-        entry.money("max").map(Some)
-    } else {
-        Some(None)
-    };
-    let (kind, unit) = (kind?, unit?);
+    let max = if entry.has("max") { entry.money("max").map(Some) } else { Some(None) };
+    let (kind, unit, rate) = (kind?, unit?, rate?);
+    if rate.0 > RATE_SCALE / 10 {
+        entry.problem("\"rate\" is above 0.1: no fee takes a tenth of the amount");
+        return None;
+    }
     if unit.0 % MINOR != 0 {
         entry.problem("\"unit\" must be a multiple of 0.01: client cash moves in cents");
         return None;
     }
     let component = FeeComponent {
         kind,
-        rate: rate?,
+        rate,
         unit: Money(unit.0),
         rounding: rounding?,
         min: min?,
@@ -273,27 +266,15 @@ pub(crate) fn read_fee(entry: &mut Entry<'_, '_>) -> Option<(Vec<FeeKey>, FeeCom
         inside_commission: inside?,
     };
     let (scopes, sides) = (scopes?, sides?);
-    let keys = scopes
-        .iter()
-        .flat_map(|(board, class)| sides.iter().map(|side| (*board, *class, *side, kind)));
+    let keys = scopes.iter().flat_map(|(board, class)| sides.iter().map(|side| (*board, *class, *side, kind)));
     Some((keys.collect(), component))
 }
 
 /// Reads `[[commission]]`.
 pub(crate) fn read_commission(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, CommissionRules)> {
     let (scopes, min) = (entry.scopes(), entry.money("min"));
-    let cap = if entry.has("cap") {
-        entry.rate("cap").map(Some)
-    } else {
-        Some(None)
-    };
-    Some((
-        scopes?,
-        CommissionRules {
-            min: min?,
-            cap: cap?,
-        },
-    ))
+    let cap = if entry.has("cap") { entry.rate("cap").map(Some) } else { Some(None) };
+    Some((scopes?, CommissionRules { min: min?, cap: cap? }))
 }
 
 impl Rulebook {
@@ -321,8 +302,7 @@ impl Rulebook {
                 continue;
             }
             let component = self.fees.at(key, date).ok_or_else(|| {
-                NoRule::security(kind.name(), (board, class), date)
-                    .known_from(self.fees.earliest(key))
+                NoRule::security(kind.name(), (board, class), date).known_from(self.fees.earliest(key))
             })?;
             if component.rate.0 > 0 || component.min.0 > 0 {
                 schedule.components[usize::from(schedule.count)] = *component;
@@ -345,9 +325,10 @@ impl Rulebook {
         date: TradeDate,
     ) -> Result<Rate, NoRule> {
         let key = (board, class, side, kind);
-        let component = self.fees.at(key, date).ok_or_else(|| {
-            NoRule::security(kind.name(), (board, class), date).known_from(self.fees.earliest(key))
-        })?;
+        let component = self
+            .fees
+            .at(key, date)
+            .ok_or_else(|| NoRule::security(kind.name(), (board, class), date).known_from(self.fees.earliest(key)))?;
         Ok(component.rate)
     }
 

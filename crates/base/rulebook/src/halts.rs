@@ -61,42 +61,22 @@ pub(crate) fn read(entry: &mut Entry<'_, '_>) -> Option<(Vec<HaltKey>, HaltRules
     let latest_end = entry.time("latest_end");
     let steps = entry.tables("steps", read_step)?;
     let (scopes, when, latest_end): (Vec<Scope>, _, _) = (scopes?, when?, latest_end?);
-    let rising = steps
-        .windows(2)
-        .all(|pair| pair[0].threshold < pair[1].threshold);
+    let rising = steps.windows(2).all(|pair| pair[0].threshold < pair[1].threshold);
     if steps.is_empty() || steps.len() > STEPS_MAX || !rising {
-        entry.problem(format!(
-            "\"steps\" must be 1 to {STEPS_MAX} steps with rising moves"
-        ));
+        entry.problem(format!("\"steps\" must be 1 to {STEPS_MAX} steps with rising moves"));
         return None;
     }
     let mut all = [steps[0]; STEPS_MAX];
     all[..steps.len()].copy_from_slice(&steps);
-    let rules = HaltRules {
-        steps: all,
-        count: u8::try_from(steps.len()).ok()?,
-        latest_end,
-    };
-    Some((
-        scopes
-            .into_iter()
-            .map(|(board, class)| (board, class, when))
-            .collect(),
-        rules,
-    ))
+    let rules = HaltRules { steps: all, count: u8::try_from(steps.len()).ok()?, latest_end };
+    Some((scopes.into_iter().map(|(board, class)| (board, class, when)).collect(), rules))
 }
 
 fn read_step(step: &mut Entry<'_, '_>) -> Option<HaltStep> {
     let threshold = step.rate("move");
-    let duration = if step.has("minutes") {
-        Some(step.integer("minutes", 1, 600)? * 60 * heng_model::SECOND)
-    } else {
-        None
-    };
-    Some(HaltStep {
-        threshold: threshold?,
-        duration,
-    })
+    let duration =
+        if step.has("minutes") { Some(step.integer("minutes", 1, 600)? * 60 * heng_model::SECOND) } else { None };
+    Some(HaltStep { threshold: threshold?, duration })
 }
 
 impl Rulebook {
@@ -112,11 +92,7 @@ impl Rulebook {
         limited: bool,
     ) -> Option<HaltRules> {
         let at = |when| self.halts.at((scope.0, scope.1, when), date).copied();
-        let first_day = if listing_day == Some(1) {
-            at(HaltWhen::ListingDay)
-        } else {
-            None
-        };
+        let first_day = if listing_day == Some(1) { at(HaltWhen::ListingDay) } else { None };
         first_day.or_else(|| if limited { None } else { at(HaltWhen::NoLimit) })
     }
 
@@ -126,11 +102,6 @@ impl Rulebook {
     /// If no price-limit rule is in force.
     pub fn halts_of(&self, query: crate::LimitQuery) -> Result<Option<HaltRules>, NoRule> {
         let limited = self.limit_ratios(query)?.is_some();
-        Ok(self.halt_rules(
-            (query.board, query.class),
-            query.date,
-            query.listing_day,
-            limited,
-        ))
+        Ok(self.halt_rules((query.board, query.class), query.date, query.listing_day, limited))
     }
 }

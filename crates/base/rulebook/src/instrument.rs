@@ -53,11 +53,7 @@ impl LotRules {
     #[must_use]
     #[inline]
     pub const fn allows_buy(&self, quantity: Qty, lot: Qty) -> bool {
-        let (least, step) = if self.per_instrument {
-            (lot.0, lot.0)
-        } else {
-            (self.buy_min.0, self.buy_step.0)
-        };
+        let (least, step) = if self.per_instrument { (lot.0, lot.0) } else { (self.buy_min.0, self.buy_step.0) };
         step > 0 && quantity.0 >= least && (quantity.0 - least) % step == 0
     }
 
@@ -68,11 +64,7 @@ impl LotRules {
     #[must_use]
     #[inline]
     pub const fn allows_sell(&self, quantity: Qty, held: Qty, lot: Qty) -> bool {
-        let (least, step) = if self.per_instrument {
-            (lot.0, lot.0)
-        } else {
-            (self.sell_min.0, self.sell_step.0)
-        };
+        let (least, step) = if self.per_instrument { (lot.0, lot.0) } else { (self.sell_min.0, self.sell_step.0) };
         if step <= 0 || quantity.0 <= 0 || quantity.0 > held.0 {
             return false;
         }
@@ -197,37 +189,17 @@ pub(crate) fn read_lot(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, LotRule
 /// Reads `[[turn]]`.
 pub(crate) fn read_turn(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, TurnRules)> {
     let (scopes, same_day_sell) = (entry.scopes(), entry.flag("same_day_sell"));
-    let (securities, cash) = (
-        entry.integer("securities_days", 0, 10),
-        entry.integer("cash_days", 0, 10),
-    );
+    let (securities, cash) = (entry.integer("securities_days", 0, 10), entry.integer("cash_days", 0, 10));
     let (securities_days, cash_days) = (u8::try_from(securities?).ok()?, u8::try_from(cash?).ok()?);
-    Some((
-        scopes?,
-        TurnRules {
-            same_day_sell: same_day_sell?,
-            securities_days,
-            cash_days,
-        },
-    ))
+    Some((scopes?, TurnRules { same_day_sell: same_day_sell?, securities_days, cash_days }))
 }
 
 /// Reads `[[order-type]]`.
 pub(crate) fn read_order_types(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, OrderTypeRules)> {
     let scopes = entry.scopes();
-    let (auction, continuous) = (
-        entry.list::<OrderType>("auction"),
-        entry.list::<OrderType>("continuous"),
-    );
-    let (after_hours, protective) = (
-        entry.list::<OrderType>("after_hours"),
-        entry.flag("protective_price"),
-    );
-    let mask = |types: Vec<OrderType>| {
-        types
-            .into_iter()
-            .fold(0, |mask, one| mask | order_type_bit(one))
-    };
+    let (auction, continuous) = (entry.list::<OrderType>("auction"), entry.list::<OrderType>("continuous"));
+    let (after_hours, protective) = (entry.list::<OrderType>("after_hours"), entry.flag("protective_price"));
+    let mask = |types: Vec<OrderType>| types.into_iter().fold(0, |mask, one| mask | order_type_bit(one));
     let rules = OrderTypeRules {
         auction: mask(auction?),
         continuous: mask(continuous?),
@@ -249,13 +221,7 @@ pub(crate) fn read_unit(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, UnitRu
             return None;
         }
     };
-    Some((
-        scopes?,
-        UnitRules {
-            currency: currency?,
-            quotation,
-        },
-    ))
+    Some((scopes?, UnitRules { currency: currency?, quotation }))
 }
 
 /// Board, class, and whether the entry is for risk-warning shares.
@@ -265,24 +231,11 @@ pub(crate) type GateKey = (Board, InstrumentClass, bool);
 pub(crate) fn read_gate(entry: &mut Entry<'_, '_>) -> Option<(Vec<GateKey>, GateRules)> {
     let (scopes, st) = (entry.scopes(), entry.flag("st"));
     let rights = entry.full_list::<RightName>("rights");
-    let (assets, months) = (
-        entry.integer("least_assets", 0, 1_000_000_000),
-        entry.integer("least_months", 0, 600),
-    );
+    let (assets, months) = (entry.integer("least_assets", 0, 1_000_000_000), entry.integer("least_months", 0, 600));
     let right = rights?.into_iter().fold(0, |mask, name| mask | name.0);
-    let gate = GateRules {
-        right,
-        least_assets: assets?,
-        least_months: u32::try_from(months?).ok()?,
-    };
+    let gate = GateRules { right, least_assets: assets?, least_months: u32::try_from(months?).ok()? };
     let st = st?;
-    Some((
-        scopes?
-            .into_iter()
-            .map(|(board, class)| (board, class, st))
-            .collect(),
-        gate,
-    ))
+    Some((scopes?.into_iter().map(|(board, class)| (board, class, st)).collect(), gate))
 }
 
 struct RightName(u32);
@@ -292,19 +245,14 @@ impl std::str::FromStr for RightName {
     fn from_str(text: &str) -> Result<Self, String> {
         let names = heng_model::rights::NAMES;
         let bit = names.iter().position(|name| *name == text);
-        bit.map(|bit| Self(1 << bit))
-            .ok_or_else(|| format!("none of: {}", names.join(", ")))
+        bit.map(|bit| Self(1 << bit)).ok_or_else(|| format!("none of: {}", names.join(", ")))
     }
 }
 
 /// Reads `[[buy-cap]]`.
 pub(crate) fn read_cap(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, Option<Qty>)> {
     let scopes = entry.scopes();
-    let cap = if entry.optional_text("cap") == Some("none") {
-        Some(None)
-    } else {
-        entry.qty("shares").map(Some)
-    };
+    let cap = if entry.optional_text("cap") == Some("none") { Some(None) } else { entry.qty("shares").map(Some) };
     scopes.zip(cap)
 }
 
@@ -328,28 +276,18 @@ impl Rulebook {
         let unit = *self.find(&self.units, "unit", scope, date)?;
         let schedule = self.sessions(board, class, date, false)?;
         let cage = self.cage_rules(board, class, date)?;
-        let gate = |st| {
-            self.gates
-                .at((board, class, st), date)
-                .map_or(0, |gate| gate.right)
-        };
+        let gate = |st| self.gates.at((board, class, st), date).map_or(0, |gate| gate.right);
         Ok(InstrumentRules {
             tick,
             lot,
             same_day_sell: turn.same_day_sell,
             securities_days: turn.securities_days,
             cash_days: turn.cash_days,
-            close_auction: schedule
-                .iter()
-                .any(|step| step.phase == Phase::CloseAuction),
+            close_auction: schedule.iter().any(|step| step.phase == Phase::CloseAuction),
             order_types: types.auction | types.continuous | types.after_hours,
             protective_price: types.protective_price,
             cage,
-            daily_buy_cap: if st {
-                self.buy_caps.at(scope, date).copied().flatten()
-            } else {
-                None
-            },
+            daily_buy_cap: if st { self.buy_caps.at(scope, date).copied().flatten() } else { None },
             quotation: unit.quotation,
             currency: unit.currency,
             required_rights: gate(false) | if st { gate(true) } else { 0 },
@@ -360,7 +298,12 @@ impl Rulebook {
     ///
     /// # Errors
     /// If the class has a cage on other days, and nothing is known of this one.
-    pub fn cage_rules(&self, board: Board, class: InstrumentClass, date: TradeDate) -> Result<Option<CageRules>, NoRule> {
+    pub fn cage_rules(
+        &self,
+        board: Board,
+        class: InstrumentClass,
+        date: TradeDate,
+    ) -> Result<Option<CageRules>, NoRule> {
         let scope = (board, class);
         if self.cages.knows(scope) { self.find(&self.cages, "cage", scope, date).copied() } else { Ok(None) }
     }
@@ -384,14 +327,7 @@ impl Rulebook {
     /// Assets (in yuan, averaged over 20 trading days) and months of experience that a client needs before the
     /// right for this class is opened; zeros if none are asked.
     #[must_use]
-    pub fn gate_requirements(
-        &self,
-        board: Board,
-        class: InstrumentClass,
-        date: TradeDate,
-    ) -> (i64, u32) {
-        self.gates
-            .at((board, class, false), date)
-            .map_or((0, 0), |gate| (gate.least_assets, gate.least_months))
+    pub fn gate_requirements(&self, board: Board, class: InstrumentClass, date: TradeDate) -> (i64, u32) {
+        self.gates.at((board, class, false), date).map_or((0, 0), |gate| (gate.least_assets, gate.least_months))
     }
 }

@@ -73,9 +73,7 @@ pub(crate) fn read_band(entry: &mut Entry<'_, '_>) -> Option<(Vec<BandKey>, Band
     let ratios = match unlimited {
         Some("none") => Some(None),
         Some(_) => {
-            entry.problem(
-                "\"limit\" can only be \"none\"; a band is written with \"up\" and \"down\"",
-            );
+            entry.problem("\"limit\" can only be \"none\"; a band is written with \"up\" and \"down\"");
             None
         }
         None => {
@@ -89,27 +87,14 @@ pub(crate) fn read_band(entry: &mut Entry<'_, '_>) -> Option<(Vec<BandKey>, Band
     }
     let status = status?;
     let listing = status.contains(&BandStatus::Listing);
-    let days = if listing {
-        entry.integer("days", 1, i64::from(LISTING_DAYS_MAX))?
-    } else {
-        0
-    };
+    let days = if listing { entry.integer("days", 1, i64::from(LISTING_DAYS_MAX))? } else { 0 };
     let (scopes, ratios) = (scopes?, ratios?);
     if ratios.is_some_and(|(_, down)| down.0 >= RATE_SCALE) {
         entry.problem("\"down\" must be below 1: a price cannot fall by all of itself");
         return None;
     }
-    let keys = scopes
-        .iter()
-        .flat_map(|(board, class)| status.iter().map(|s| (*board, *class, *s)))
-        .collect();
-    Some((
-        keys,
-        Band {
-            ratios,
-            days: u32::try_from(days).ok()?,
-        },
-    ))
+    let keys = scopes.iter().flat_map(|(board, class)| status.iter().map(|s| (*board, *class, *s))).collect();
+    Some((keys, Band { ratios, days: u32::try_from(days).ok()? }))
 }
 
 /// Reads `[[limit-floor]]`.
@@ -120,10 +105,7 @@ pub(crate) fn read_floor(entry: &mut Entry<'_, '_>) -> Option<(Vec<BandKey>, Lim
         "none" => LimitFloor::Nothing,
         "absolute" => {
             let (at_most, band) = (entry.price("at_most"), entry.price("band"));
-            LimitFloor::Absolute {
-                at_most: at_most?,
-                band: band?,
-            }
+            LimitFloor::Absolute { at_most: at_most?, band: band? }
         }
         _ => {
             entry.problem("\"floor\" is none of: one-tick, absolute, none");
@@ -131,10 +113,7 @@ pub(crate) fn read_floor(entry: &mut Entry<'_, '_>) -> Option<(Vec<BandKey>, Lim
         }
     };
     let (scopes, status) = (scopes?, status?);
-    let keys = scopes
-        .iter()
-        .flat_map(|(board, class)| status.iter().map(|s| (*board, *class, *s)))
-        .collect();
+    let keys = scopes.iter().flat_map(|(board, class)| status.iter().map(|s| (*board, *class, *s))).collect();
     Some((keys, floor))
 }
 
@@ -173,24 +152,15 @@ impl Rulebook {
         let Some((up, down)) = band.ratios else {
             return Ok(None);
         };
-        let tick = self
-            .tick(query.board, query.class, query.date)?
-            .at(query.prev);
+        let tick = self.tick(query.board, query.class, query.date)?.at(query.prev);
         let in_range = query.prev.0 > 0 && query.prev.0 <= i64::MAX / 1_000;
         if !in_range {
             return Err(NoRule::security("reference price", scope, query.date));
         }
-        let (mut upper, mut lower) = (
-            round_to_tick(query.prev, RATE_SCALE + up.0, tick),
-            round_to_tick(query.prev, RATE_SCALE - down.0, tick),
-        );
+        let (mut upper, mut lower) =
+            (round_to_tick(query.prev, RATE_SCALE + up.0, tick), round_to_tick(query.prev, RATE_SCALE - down.0, tick));
         let key = (query.board, query.class, status);
-        match self
-            .limit_floors
-            .at(key, query.date)
-            .copied()
-            .unwrap_or(LimitFloor::Nothing)
-        {
+        match self.limit_floors.at(key, query.date).copied().unwrap_or(LimitFloor::Nothing) {
             LimitFloor::OneTick => {
                 upper = upper.max(query.prev + tick);
                 lower = lower.min(query.prev - tick);
@@ -224,29 +194,18 @@ impl Rulebook {
         };
         let wanted = (query.board, query.class, status);
         // Funds, bonds and Hong Kong shares have no band of their own under risk warning: the ordinary one holds.
-        let key = if self.bands.knows(wanted) {
-            wanted
-        } else {
-            (query.board, query.class, BandStatus::Normal)
-        };
+        let key = if self.bands.knows(wanted) { wanted } else { (query.board, query.class, BandStatus::Normal) };
         let band = self.bands.at(key, query.date).ok_or_else(|| {
-            NoRule::security("price limit", (query.board, query.class), query.date)
-                .known_from(self.bands.earliest(key))
+            NoRule::security("price limit", (query.board, query.class), query.date).known_from(self.bands.earliest(key))
         })?;
         Ok((band, key.2))
     }
 
     fn listing_band(&self, query: &LimitQuery) -> Option<&Band> {
-        let day = query
-            .listing_day
-            .filter(|day| (1..=LISTING_DAYS_MAX).contains(day))?;
+        let day = query.listing_day.filter(|day| (1..=LISTING_DAYS_MAX).contains(day))?;
         let calendar = self.calendar(query.board.exchange());
-        let listed = calendar
-            .and_then(|c| c.minus_trading_days(query.date, day - 1))
-            .unwrap_or(query.date);
-        let band = self
-            .bands
-            .at((query.board, query.class, BandStatus::Listing), listed)?;
+        let listed = calendar.and_then(|c| c.minus_trading_days(query.date, day - 1)).unwrap_or(query.date);
+        let band = self.bands.at((query.board, query.class, BandStatus::Listing), listed)?;
         (day <= band.days).then_some(band)
     }
 }
@@ -255,8 +214,5 @@ impl Rulebook {
 pub(crate) fn round_to_tick(price: Price, ratio: i64, tick: Price) -> Price {
     let product = i128::from(price.0) * i128::from(ratio);
     let ticks = div_half_up(product, i128::from(RATE_SCALE) * i128::from(tick.0));
-    Price(
-        i64::try_from(ticks * i128::from(tick.0))
-            .expect("reference prices and ratios are bounded on entry"),
-    )
+    Price(i64::try_from(ticks * i128::from(tick.0)).expect("reference prices and ratios are bounded on entry"))
 }

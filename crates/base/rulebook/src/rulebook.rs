@@ -121,10 +121,7 @@ impl Rulebook {
             problems.push(RuleError::new(
                 "rules",
                 0,
-                format!(
-                    "there must be 1 to {FILES_MAX} rule files, found {}",
-                    files.len()
-                ),
+                format!("there must be 1 to {FILES_MAX} rule files, found {}", files.len()),
             ));
         }
         let mut sorted: Vec<_> = files.iter().take(FILES_MAX).collect();
@@ -189,13 +186,9 @@ impl Rulebook {
     /// # Errors
     /// If no rule is in force.
     pub fn auction_tie(&self, exchange: Exchange, date: TradeDate) -> Result<AuctionTie, NoRule> {
-        self.auction_ties
-            .at(exchange, date)
-            .copied()
-            .ok_or_else(|| {
-                NoRule::exchange("auction tie", exchange, date)
-                    .known_from(self.auction_ties.earliest(exchange))
-            })
+        self.auction_ties.at(exchange, date).copied().ok_or_else(|| {
+            NoRule::exchange("auction tie", exchange, date).known_from(self.auction_ties.earliest(exchange))
+        })
     }
 
     /// Daily southbound quota of the channel through this mainland exchange, in yuan of net buys.
@@ -204,8 +197,7 @@ impl Rulebook {
     /// If no rule is in force.
     pub fn southbound_quota(&self, channel: Exchange, date: TradeDate) -> Result<Money, NoRule> {
         self.quotas.at(channel, date).copied().ok_or_else(|| {
-            NoRule::exchange("southbound quota", channel, date)
-                .known_from(self.quotas.earliest(channel))
+            NoRule::exchange("southbound quota", channel, date).known_from(self.quotas.earliest(channel))
         })
     }
 
@@ -216,9 +208,7 @@ impl Rulebook {
         scope: Scope,
         date: TradeDate,
     ) -> Result<&'a V, NoRule> {
-        series
-            .at(scope, date)
-            .ok_or_else(|| NoRule::security(rule, scope, date).known_from(series.earliest(scope)))
+        series.at(scope, date).ok_or_else(|| NoRule::security(rule, scope, date).known_from(series.earliest(scope)))
     }
 
     fn read_file(&mut self, name: &str, text: &str, problems: &mut Vec<RuleError>) {
@@ -227,46 +217,26 @@ impl Rulebook {
             Ok(document) => document,
             Err(why) => {
                 let line = why.span().map_or(0, |span| lines.line(span.start));
-                problems.push(RuleError::new(
-                    name,
-                    line,
-                    format!("not TOML: {}", why.message()),
-                ));
+                problems.push(RuleError::new(name, line, format!("not TOML: {}", why.message())));
                 return;
             }
         };
         for (family, value) in document.get_ref() {
-            let mut place = Place {
-                file: name,
-                lines: &lines,
-                problems: &mut *problems,
-            };
+            let mut place = Place { file: name, lines: &lines, problems: &mut *problems };
             let Some(entries) = value.get_ref().as_array() else {
                 place.problem(
                     &family.span(),
-                    format!(
-                        "\"{}\" must be a list of entries, [[{}]]",
-                        family.get_ref(),
-                        family.get_ref()
-                    ),
+                    format!("\"{}\" must be a list of entries, [[{}]]", family.get_ref(), family.get_ref()),
                 );
                 continue;
             };
             for item in entries.iter() {
-                let place = Place {
-                    file: name,
-                    lines: &lines,
-                    problems: &mut *problems,
-                };
+                let place = Place { file: name, lines: &lines, problems: &mut *problems };
                 match item.get_ref().as_table() {
                     Some(table) => {
                         self.read_entry(family.get_ref(), Entry::new(table, item.span(), place));
                     }
-                    None => problems.push(RuleError::new(
-                        name,
-                        lines.line(item.span().start),
-                        "expected an entry",
-                    )),
+                    None => problems.push(RuleError::new(name, lines.line(item.span().start), "expected an entry")),
                 }
             }
         }
@@ -282,10 +252,7 @@ impl Rulebook {
         if known {
             entry.refuse_unknown();
         } else {
-            entry.problem(format!(
-                "unknown kind of rule [[{family}]]; known: {}",
-                FAMILIES.join(", ")
-            ));
+            entry.problem(format!("unknown kind of rule [[{family}]]; known: {}", FAMILIES.join(", ")));
         }
         self.heads.extend(head);
     }
@@ -303,11 +270,7 @@ impl Rulebook {
             "tick" => add(&mut self.ticks, head, tick::read(entry)),
             "lot" => add(&mut self.lots, head, instrument::read_lot(entry)),
             "turn" => add(&mut self.turns, head, instrument::read_turn(entry)),
-            "order-type" => add(
-                &mut self.order_types,
-                head,
-                instrument::read_order_types(entry),
-            ),
+            "order-type" => add(&mut self.order_types, head, instrument::read_order_types(entry)),
             "unit" => add(&mut self.units, head, instrument::read_unit(entry)),
             "client-gate" => add(&mut self.gates, head, instrument::read_gate(entry)),
             "buy-cap" => add(&mut self.buy_caps, head, instrument::read_cap(entry)),
@@ -321,11 +284,7 @@ impl Rulebook {
             "southbound-quota" => add(&mut self.quotas, head, read_quota(entry)),
             "calendar" => {
                 let (from, to) = dates.unwrap_or((TradeDate::NONE, None));
-                let read = if from == TradeDate::NONE {
-                    None
-                } else {
-                    calendar::read(entry, from, to)
-                };
+                let read = if from == TradeDate::NONE { None } else { calendar::read(entry, from, to) };
                 add(&mut self.years, head, read);
             }
             _ => return false,
@@ -337,10 +296,7 @@ impl Rulebook {
         let mut seen: BTreeMap<&str, &Head> = BTreeMap::new();
         for head in &self.heads {
             if let Some(first) = seen.insert(&head.id, head) {
-                let reason = format!(
-                    "the id \"{}\" is taken by {}:{}",
-                    head.id, first.file, first.line
-                );
+                let reason = format!("the id \"{}\" is taken by {}:{}", head.id, first.file, first.line);
                 problems.push(RuleError::new(&head.file, head.line, reason));
             }
         }
@@ -390,28 +346,18 @@ const FAMILIES: [&str; 18] = [
     "calendar",
 ];
 
-fn add<K: Ord + Copy + Debug, V: Clone>(
-    series: &mut Series<K, V>,
-    head: Option<&Head>,
-    read: Option<(Vec<K>, V)>,
-) {
+fn add<K: Ord + Copy + Debug, V: Clone>(series: &mut Series<K, V>, head: Option<&Head>, read: Option<(Vec<K>, V)>) {
     if let Some((head, (keys, value))) = head.zip(read) {
         series.insert(keys, head, &value);
     }
 }
 
 fn read_tie(entry: &mut Entry<'_, '_>) -> Option<(Vec<Exchange>, AuctionTie)> {
-    let (exchanges, tie) = (
-        entry.full_list::<Exchange>("exchanges"),
-        entry.parsed::<AuctionTie>("tie"),
-    );
+    let (exchanges, tie) = (entry.full_list::<Exchange>("exchanges"), entry.parsed::<AuctionTie>("tie"));
     exchanges.zip(tie)
 }
 
 fn read_quota(entry: &mut Entry<'_, '_>) -> Option<(Vec<Exchange>, Money)> {
-    let (exchanges, quota) = (
-        entry.full_list::<Exchange>("exchanges"),
-        entry.money("quota"),
-    );
+    let (exchanges, quota) = (entry.full_list::<Exchange>("exchanges"), entry.money("quota"));
     exchanges.zip(quota)
 }

@@ -26,9 +26,7 @@ pub(crate) struct Series<K, V> {
 
 impl<K, V> Default for Series<K, V> {
     fn default() -> Self {
-        Self {
-            by_key: BTreeMap::new(),
-        }
+        Self { by_key: BTreeMap::new() }
     }
 }
 
@@ -37,12 +35,7 @@ impl<K: Ord + Copy + Debug, V: Clone> Series<K, V> {
     pub(crate) fn insert(&mut self, keys: impl IntoIterator<Item = K>, head: &Head, value: &V) {
         for key in keys {
             let values = self.by_key.entry(key).or_default();
-            values.push(Dated {
-                from: head.from,
-                to: head.to,
-                entry: head.index,
-                value: value.clone(),
-            });
+            values.push(Dated { from: head.from, to: head.to, entry: head.index, value: value.clone() });
         }
     }
 
@@ -51,10 +44,7 @@ impl<K: Ord + Copy + Debug, V: Clone> Series<K, V> {
         for (key, values) in &mut self.by_key {
             values.sort_by_key(|dated| (dated.from, dated.entry));
             for pair in values.windows(2) {
-                let (head, next) = (
-                    &heads[pair[0].entry as usize],
-                    &heads[pair[1].entry as usize],
-                );
+                let (head, next) = (&heads[pair[0].entry as usize], &heads[pair[1].entry as usize]);
                 let place = format!("{}:{} ({})", head.file, head.line, head.id);
                 let reason = match pair[0].to {
                     Some(to) if to == pair[1].from => continue,
@@ -77,11 +67,7 @@ impl<K: Ord + Copy + Debug, V: Clone> Series<K, V> {
         let values = self.by_key.get(&key)?;
         let after = values.partition_point(|dated| dated.from <= date);
         let dated = &values[after.checked_sub(1)?];
-        if dated.to.is_some_and(|to| date >= to) {
-            None
-        } else {
-            Some(&dated.value)
-        }
+        if dated.to.is_some_and(|to| date >= to) { None } else { Some(&dated.value) }
     }
 
     /// Whether the key has values at all.
@@ -91,16 +77,11 @@ impl<K: Ord + Copy + Debug, V: Clone> Series<K, V> {
 
     /// The first day of the key's first value.
     pub(crate) fn earliest(&self, key: K) -> Option<TradeDate> {
-        self.by_key
-            .get(&key)
-            .and_then(|values| values.first())
-            .map(|dated| dated.from)
+        self.by_key.get(&key).and_then(|values| values.first()).map(|dated| dated.from)
     }
 
     /// Every key with its values and the days on which they begin and end.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, TradeDate, Option<TradeDate>, &V)> {
-        self.by_key
-            .iter()
-            .flat_map(|(key, values)| values.iter().map(|d| (*key, d.from, d.to, &d.value)))
+        self.by_key.iter().flat_map(|(key, values)| values.iter().map(|d| (*key, d.from, d.to, &d.value)))
     }
 }

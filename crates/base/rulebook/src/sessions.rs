@@ -49,23 +49,13 @@ pub(crate) fn read(entry: &mut Entry<'_, '_>) -> Option<(Vec<SessionKey>, Vec<Pl
     let (scopes, half_day) = (entry.scopes(), entry.flag("half_day"));
     let steps = entry.tables("steps", read_step)?;
     let (scopes, half_day) = (scopes?, half_day?);
-    let rising = steps
-        .windows(2)
-        .all(|pair| pair[0].step.time_of_day < pair[1].step.time_of_day);
-    let ends = steps
-        .last()
-        .is_some_and(|last| last.step.phase == Phase::Ended);
+    let rising = steps.windows(2).all(|pair| pair[0].step.time_of_day < pair[1].step.time_of_day);
+    let ends = steps.last().is_some_and(|last| last.step.phase == Phase::Ended);
     if !rising || !ends {
         entry.problem("\"steps\" must rise in time and end with the phase \"ended\"");
         return None;
     }
-    Some((
-        scopes
-            .into_iter()
-            .map(|(board, class)| (board, class, half_day))
-            .collect(),
-        steps,
-    ))
+    Some((scopes.into_iter().map(|(board, class)| (board, class, half_day)).collect(), steps))
 }
 
 fn read_step(step: &mut Entry<'_, '_>) -> Option<PlannedStep> {
@@ -75,17 +65,11 @@ fn read_step(step: &mut Entry<'_, '_>) -> Option<PlannedStep> {
         Some("auction") => Some(Accepts::Auction),
         Some("continuous") => Some(Accepts::Continuous),
         Some(_) => {
-            step.problem(
-                "\"accepts\" is none of: auction, continuous (leave it out if no order is taken)",
-            );
+            step.problem("\"accepts\" is none of: auction, continuous (leave it out if no order is taken)");
             None
         }
     };
-    let (cancels, queued, after_hours) = (
-        step.flag("cancels"),
-        step.flag("queued"),
-        step.flag("after_hours"),
-    );
+    let (cancels, queued, after_hours) = (step.flag("cancels"), step.flag("queued"), step.flag("after_hours"));
     let random_end = step.optional_time("random_until");
     let (time_of_day, random_end) = (time_of_day?, random_end?);
     if random_end.is_some_and(|end| end <= time_of_day) {
@@ -101,11 +85,7 @@ fn read_step(step: &mut Entry<'_, '_>) -> Option<PlannedStep> {
         order_types: 0,
         random_end,
     };
-    Some(PlannedStep {
-        step: plain,
-        accepts: accepts?,
-        after_hours: after_hours?,
-    })
+    Some(PlannedStep { step: plain, accepts: accepts?, after_hours: after_hours? })
 }
 
 impl PlannedStep {
@@ -115,17 +95,8 @@ impl PlannedStep {
             Accepts::Auction => types.auction,
             Accepts::Continuous => types.continuous,
         };
-        let order_types = usual
-            | if self.after_hours {
-                types.after_hours
-            } else {
-                0
-            };
-        SessionStep {
-            accepts_orders: order_types != 0,
-            order_types,
-            ..self.step
-        }
+        let order_types = usual | if self.after_hours { types.after_hours } else { 0 };
+        SessionStep { accepts_orders: order_types != 0, order_types, ..self.step }
     }
 }
 
@@ -153,11 +124,7 @@ impl Rulebook {
     ) -> Result<Vec<SessionStep>, NoRule> {
         let key = (board, class, half_day);
         let steps = self.schedules.at(key, date).ok_or_else(|| {
-            let rule = if half_day {
-                "half-day session"
-            } else {
-                "session"
-            };
+            let rule = if half_day { "half-day session" } else { "session" };
             NoRule::security(rule, (board, class), date).known_from(self.schedules.earliest(key))
         })?;
         let types = self.find(&self.order_types, "order type", (board, class), date)?;

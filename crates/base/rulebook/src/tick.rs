@@ -61,11 +61,7 @@ impl TickRule {
 /// Reads `[[tick]]`: `tick`, or `bands` of `{ up_to, tick }`.
 pub(crate) fn read(entry: &mut Entry<'_, '_>) -> Option<(Vec<Scope>, TickRule)> {
     let scopes = entry.scopes();
-    let rule = if entry.has("bands") {
-        read_table(entry)
-    } else {
-        entry.price("tick").map(TickRule::Fixed)
-    };
+    let rule = if entry.has("bands") { read_table(entry) } else { entry.price("tick").map(TickRule::Fixed) };
     scopes.zip(rule)
 }
 
@@ -74,14 +70,10 @@ fn read_table(entry: &mut Entry<'_, '_>) -> Option<TickRule> {
         let (top, tick) = (band.price("up_to"), band.price("tick"));
         top.zip(tick)
     })?;
-    let ascending = bands
-        .windows(2)
-        .all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
+    let ascending = bands.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
     let whole = bands.iter().all(|(top, tick)| top.0 % tick.0 == 0);
     if bands.is_empty() || bands.len() > BANDS_MAX || !ascending || !whole {
-        entry.problem(format!(
-            "\"bands\" must be 1 to {BANDS_MAX} bands, prices and ticks rising, tops on the tick"
-        ));
+        entry.problem(format!("\"bands\" must be 1 to {BANDS_MAX} bands, prices and ticks rising, tops on the tick"));
         return None;
     }
     let mut table = [bands[bands.len() - 1]; BANDS_MAX];
@@ -94,13 +86,7 @@ impl Rulebook {
     ///
     /// # Errors
     /// If no tick is in force.
-    pub fn tick(
-        &self,
-        board: Board,
-        class: InstrumentClass,
-        date: TradeDate,
-    ) -> Result<TickRule, NoRule> {
-        self.find(&self.ticks, "tick", (board, class), date)
-            .copied()
+    pub fn tick(&self, board: Board, class: InstrumentClass, date: TradeDate) -> Result<TickRule, NoRule> {
+        self.find(&self.ticks, "tick", (board, class), date).copied()
     }
 }

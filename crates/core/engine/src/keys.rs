@@ -111,12 +111,6 @@ impl KeyTable {
         if self.slots.is_empty() { 0 } else { self.slots[home(row, id) as usize & (self.slots.len() - 1)][3] }
     }
 
-    /// Forgets all keys and keeps the room.
-    pub(crate) fn clear(&mut self) {
-        self.slots.fill([0; 4]);
-        self.len = 0;
-    }
-
     /// The entries in the order of their targets: canonical, whatever the table looks like.
     fn sorted(&self) -> Vec<Slot> {
         let mut entries: Vec<Slot> = self.slots.iter().filter(|slot| slot[3] != 0).copied().collect();

@@ -162,6 +162,12 @@ impl State {
         self.rulebooks.last().map(|rules| rules.hash)
     }
 
+    /// The bundle of the rule files last activated.
+    #[must_use]
+    pub fn rule_bytes(&self) -> Option<&[u8]> {
+        self.rulebooks.last().map(|rules| &*rules.bytes)
+    }
+
     /// The rule files in force on a date: of those whose first date has come, the last activated.
     pub(crate) fn rules_for(&self, date: TradeDate) -> Option<&ActiveRules> {
         self.rulebooks.iter().rev().find(|rules| rules.from <= date)

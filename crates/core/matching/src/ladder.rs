@@ -38,7 +38,7 @@ impl LadderBook {
 /// One side of a [`LadderBook`].
 #[derive(Clone, Debug)]
 pub struct Ladder {
-    /// The best level's slot and index, or [`NIL`] and unused.
+    /// The best level's slot and index, or `NIL` and unused.
     best_slot: u32,
     best_index: u32,
     side: Side,
@@ -50,7 +50,7 @@ pub struct Ladder {
     words: Box<[u64]>,
     /// A bit per word that is not zero.
     summary: Box<[u64]>,
-    /// Block of each word, or [`NIL`].
+    /// Block of each word, or `NIL`.
     blocks: Box<[u32]>,
     /// Word of each block.
     block_words: Vec<u32>,

@@ -7,9 +7,9 @@ use crate::slab::{NIL, Queue, Slab};
 
 /// The price levels of one side. A *slot* is a level's place; it stays while the level holds an order.
 pub trait Levels {
-    /// The best level that holds orders, or [`NIL`].
+    /// The best level that holds orders, or `NIL`.
     fn best(&self) -> u32;
-    /// The next worse level that holds orders, or [`NIL`].
+    /// The next worse level that holds orders, or `NIL`.
     fn worse(&self, slot: u32) -> u32;
     /// The price of a slot in use.
     fn price(&self, slot: u32) -> Ticks;

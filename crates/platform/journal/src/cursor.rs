@@ -2,8 +2,8 @@
 
 use crate::error::{Damage, Result, at, damaged};
 use crate::format::{
-    FRAME_HEADER_BYTES, Family, FrameHeader, FrameHeaderBytes, Hash, KIND_MARK,
-    SEGMENT_HEADER_BYTES, frame_bytes, frame_hash,
+    FRAME_HEADER_BYTES, Family, FrameHeader, FrameHeaderBytes, Hash, KIND_MARK, SEGMENT_HEADER_BYTES, frame_bytes,
+    frame_hash,
 };
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::segment::Segment;
@@ -11,6 +11,13 @@ use std::ops::Range;
 
 /// Bytes read at once. A longer frame enlarges the window for its own sake.
 const WINDOW_BYTES: usize = 1 << 20;
+
+/// Most of a preallocated segment is empty; blocks of this size are passed over at once.
+const ZERO_BLOCK_BYTES: usize = 4096;
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |seen, &byte| seen | byte) == 0
+}
 
 #[derive(Debug)]
 pub(crate) struct FrameCursor {
@@ -34,6 +41,8 @@ pub(crate) struct FrameCursor {
 pub(crate) struct Span {
     pub(crate) header: FrameHeader,
     pub(crate) offset: u64,
+    /// Order of the frame before.
+    pub(crate) previous_order: u64,
     payload: Range<usize>,
 }
 
@@ -90,14 +99,9 @@ impl FrameCursor {
         &self.window[span.payload.clone()]
     }
 
-    pub(crate) fn is_at_start(&self) -> bool {
-        self.next_index == self.segment.header.first_index
-    }
-
     /// Makes `len` bytes at `offset` stand in the window; `None` past the end of the file.
     fn fetch(&mut self, offset: u64, len: usize) -> Result<Option<usize>> {
-        let inside = offset >= self.window_at
-            && offset + len as u64 <= self.window_at + self.window_len as u64;
+        let inside = offset >= self.window_at && offset + len as u64 <= self.window_at + self.window_len as u64;
         if !inside {
             if offset + len as u64 > self.len {
                 return Ok(None);
@@ -106,10 +110,7 @@ impl FrameCursor {
             if self.window.len() < want {
                 self.window.resize(want, 0);
             }
-            let read = self
-                .segment
-                .file
-                .read_at(offset, &mut self.window[..want]);
+            let read = self.segment.file.read_at(offset, &mut self.window[..want]);
             self.window_len = at(read, "read", &self.segment.path)?;
             self.window_at = offset;
             if self.window_len < len {
@@ -144,12 +145,17 @@ impl FrameCursor {
         };
         self.check_kind(&header)?;
         let length = header.length as usize;
-        let Some(start) = self.fetch(self.position, FRAME_HEADER_BYTES + length)? else {
+        let whole = frame_bytes(u64::from(header.length)) as usize;
+        let Some(start) = self.fetch(self.position, whole)? else {
             return Ok(Step::End(Some(Damage::PastEnd)));
         };
         let payload = start + FRAME_HEADER_BYTES..start + FRAME_HEADER_BYTES + length;
         if !FrameHeader::payload_holds(&bytes, &self.window[payload.clone()]) {
             return Ok(Step::End(Some(Damage::PayloadChecksum)));
+        }
+        let padding = &self.window[payload.end..start + whole];
+        if padding.iter().any(|&byte| byte != 0) {
+            return Ok(Step::End(Some(Damage::Padding)));
         }
         self.check_place(&header)?;
         if header.kind == KIND_MARK {
@@ -159,18 +165,14 @@ impl FrameCursor {
     }
 
     fn pass(&mut self, header: FrameHeader, bytes: &FrameHeaderBytes, payload: Range<usize>) -> Span {
-        let offset = self.position;
+        let (offset, previous_order) = (self.position, self.last_order);
         if self.check_chain {
             self.chain_head = frame_hash(bytes, &self.window[payload.clone()]);
         }
         self.position += frame_bytes(u64::from(header.length));
         self.next_index += 1;
         self.last_order = header.order;
-        Span {
-            header,
-            offset,
-            payload,
-        }
+        Span { header, offset, previous_order, payload }
     }
 
     fn damage(&self, field: u64, damage: Damage) -> crate::JournalError {
@@ -215,10 +217,7 @@ impl FrameCursor {
     /// A header whose checksum holds is proof enough: what it says of earlier records was true
     /// when it was written, whether or not its payload reached the disk.
     pub(crate) fn tail(&self) -> Result<Tail> {
-        let mut tail = Tail {
-            used_bytes: 0,
-            durable: None,
-        };
+        let mut tail = Tail { used_bytes: 0, durable: None };
         let mut chunk = vec![0; WINDOW_BYTES + FRAME_HEADER_BYTES];
         let mut offset = self.position;
         loop {
@@ -235,8 +234,17 @@ impl FrameCursor {
 
     /// Looks at each multiple of 8 bytes below `starts` for a header, and for bytes in use.
     fn examine(&self, chunk: &[u8], starts: usize, offset: u64, tail: &mut Tail) {
-        for start in (0..starts).step_by(8) {
-            let word = &chunk[start..starts.min(start + 8)];
+        for block in (0..starts).step_by(ZERO_BLOCK_BYTES) {
+            let end = starts.min(block + ZERO_BLOCK_BYTES);
+            if !is_zero(&chunk[block..end]) {
+                self.examine_block(chunk, block..end, offset, tail);
+            }
+        }
+    }
+
+    fn examine_block(&self, chunk: &[u8], block: Range<usize>, offset: u64, tail: &mut Tail) {
+        for start in block.clone().step_by(8) {
+            let word = &chunk[start..block.end.min(start + 8)];
             if word.iter().all(|&byte| byte == 0) {
                 continue;
             }

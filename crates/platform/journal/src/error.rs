@@ -133,6 +133,9 @@ pub enum Damage {
     /// Header and payload do not match their checksum.
     #[error("payload checksum mismatch")]
     PayloadChecksum,
+    /// The bytes between this record and the next are not zero.
+    #[error("padding is not zero")]
+    Padding,
     /// The record kind is not one of this log.
     #[error("unknown record kind {0}")]
     UnknownKind(u8),
@@ -219,22 +222,12 @@ pub type Result<T> = std::result::Result<T, JournalError>;
 /// Turns an error of the disk into one of ours, with the place; lack of space by its own name.
 pub(crate) fn at<T>(result: io::Result<T>, action: &'static str, path: &Path) -> Result<T> {
     result.map_err(|source| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::DiskFull {
-            path: path.to_owned(),
-        },
-        _ => JournalError::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        },
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::DiskFull { path: path.to_owned() },
+        _ => JournalError::Io { action, path: path.to_owned(), source },
     })
 }
 
 /// A damage at a place.
 pub(crate) fn damaged(path: &Path, offset: u64, damage: Damage) -> JournalError {
-    JournalError::Damaged {
-        path: path.to_owned(),
-        offset,
-        damage,
-    }
+    JournalError::Damaged { path: path.to_owned(), offset, damage }
 }

@@ -126,11 +126,7 @@ fn header_checksum(header: &FrameHeaderBytes, salt: u32) -> u32 {
 
 /// The chain hash of a frame.
 pub(crate) fn frame_hash(header: &FrameHeaderBytes, payload: &[u8]) -> Hash {
-    Sha256::new()
-        .chain_update(&header[..64])
-        .chain_update(payload)
-        .finalize()
-        .into()
+    Sha256::new().chain_update(&header[..64]).chain_update(payload).finalize().into()
 }
 
 impl FrameHeader {
@@ -155,11 +151,7 @@ impl FrameHeader {
     }
 
     /// Reads a header whose own checksum holds. The payload is not looked at.
-    pub(crate) fn decode(
-        family: Family,
-        salt: u32,
-        bytes: &FrameHeaderBytes,
-    ) -> std::result::Result<Self, Damage> {
+    pub(crate) fn decode(family: Family, salt: u32, bytes: &FrameHeaderBytes) -> std::result::Result<Self, Damage> {
         if bytes[0..2] != family.frame_magic() {
             return Err(Damage::BadMagic);
         }
@@ -228,10 +220,7 @@ impl SegmentHeader {
         bytes
     }
 
-    pub(crate) fn decode(
-        family: Family,
-        bytes: &SegmentHeaderBytes,
-    ) -> std::result::Result<Self, Damage> {
+    pub(crate) fn decode(family: Family, bytes: &SegmentHeaderBytes) -> std::result::Result<Self, Damage> {
         if bytes[0..8] != family.segment_magic() {
             return Err(Damage::BadMagic);
         }

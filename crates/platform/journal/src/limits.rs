@@ -2,8 +2,11 @@
 
 /// Bytes of the payload of one record or block.
 pub const PAYLOAD_BYTES_MAX: u32 = 16 << 20;
-/// Bytes of raw events in one block before compression.
-pub const BLOCK_RAW_BYTES_MAX: u32 = 64 << 20;
+/// Bytes of raw events in one block before compression. Small enough that even events that do
+/// not compress fit a payload, and that a reader can give each block this much memory.
+pub const BLOCK_RAW_BYTES_MAX: u32 = 8 << 20;
+/// Highest first index of a segment: counting on from it cannot overflow.
+pub const INDEX_MAX: u64 = 1 << 62;
 /// Smallest segment, small enough for tests.
 pub const SEGMENT_BYTES_MIN: u64 = 1 << 10;
 /// Largest segment.

@@ -1,6 +1,6 @@
 //! Reads a whole log from its first segment to its tail and says what was found.
 
-use crate::cursor::{FrameCursor, Span, Step, Tail};
+use crate::cursor::{FrameCursor, Span, Step};
 use crate::error::{Damage, Result, damaged};
 use crate::format::{Family, Hash};
 use crate::segment::{Segment, live_segments, open_segment};
@@ -33,8 +33,6 @@ pub(crate) struct LogScan {
     pub(crate) last_order: u64,
     /// Where the next frame belongs in the last segment.
     pub(crate) position: u64,
-    /// Any bytes in use behind the position (a mark or a torn tail).
-    pub(crate) tail: Tail,
     pub(crate) torn: Option<TornTail>,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
@@ -45,6 +43,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) storage: &'a dyn Storage,
     pub(crate) dir: &'a Path,
     pub(crate) family: Family,
+    /// Starts at the last segment and trusts its header for what came before.
+    pub(crate) last_segment_only: bool,
     /// `None` accepts the partition of the first segment.
     pub(crate) partition: Option<u16>,
 }
@@ -55,22 +55,25 @@ pub(crate) type Visit<'a> = dyn FnMut(&Span, &[u8], &Path) -> Result<()> + 'a;
 impl Scan<'_> {
     /// `None` if the folder holds no segment.
     pub(crate) fn run(&self, visit: &mut Visit<'_>) -> Result<Option<LogScan>> {
-        let (segments, void) =
-            live_segments(self.storage, self.dir, self.family, self.partition)?;
-        let Some(&first) = segments.first() else {
+        let (segments, void) = live_segments(self.storage, self.dir, self.family, self.partition)?;
+        let skipped = match self.last_segment_only {
+            true => segments.len().saturating_sub(1),
+            false => 0,
+        };
+        let Some(&first) = segments.get(skipped) else {
             return Ok(None);
         };
         let segment = self.open(first, self.partition)?;
         let partition = Some(segment.header.partition);
         let mut cursor = FrameCursor::new(segment, self.family, true)?;
         let (mut records, mut bytes) = (0, 0);
-        let mut rest = segments.iter().skip(1);
+        let mut rest = segments.iter().skip(skipped + 1);
         loop {
             let (ended, count) = self.walk(&mut cursor, visit)?;
             records += count;
             bytes += cursor.position;
             let Some(&following) = rest.next() else {
-                let (tail, torn) = judge_tail(&cursor, ended)?;
+                let torn = judge_tail(&cursor, ended)?;
                 return Ok(Some(LogScan {
                     next_index: cursor.next_index,
                     chain_head: cursor.chain_head,
@@ -79,7 +82,6 @@ impl Scan<'_> {
                     last_segment: cursor.segment,
                     segments,
                     void,
-                    tail,
                     torn,
                     records,
                     bytes,
@@ -113,11 +115,7 @@ impl Scan<'_> {
 }
 
 /// A segment that has a successor was synced whole before that successor came to be.
-pub(crate) fn check_inside(
-    cursor: &FrameCursor,
-    ended: Option<Damage>,
-    following: u64,
-) -> Result<()> {
+pub(crate) fn check_inside(cursor: &FrameCursor, ended: Option<Damage>, following: u64) -> Result<()> {
     if cursor.next_index == following && ended.is_none() {
         return Ok(());
     }
@@ -143,10 +141,7 @@ pub(crate) fn check_joint(cursor: &FrameCursor, segment: &Segment) -> Result<()>
 }
 
 /// Tells a tail that was never durable, which may go, from damage, which may not.
-pub(crate) fn judge_tail(
-    cursor: &FrameCursor,
-    ended: Option<Damage>,
-) -> Result<(Tail, Option<TornTail>)> {
+pub(crate) fn judge_tail(cursor: &FrameCursor, ended: Option<Damage>) -> Result<Option<TornTail>> {
     let tail = cursor.tail()?;
     let mark_only = ended.is_none() && tail.used_bytes <= crate::format::FRAME_HEADER_BYTES as u64;
     let reason = ended.unwrap_or(Damage::BadMagic);
@@ -155,12 +150,8 @@ pub(crate) fn judge_tail(
         let damage = Damage::DurableLost { reason, durable };
         return Err(damaged(&cursor.segment.path, cursor.position, damage));
     }
-    let torn = TornTail {
-        path: cursor.segment.path.clone(),
-        offset: cursor.position,
-        bytes: tail.used_bytes,
-        damage: reason,
-    };
+    let torn =
+        TornTail { path: cursor.segment.path.clone(), offset: cursor.position, bytes: tail.used_bytes, damage: reason };
     let is_torn = tail.used_bytes > 0 && !mark_only;
-    Ok((tail, is_torn.then_some(torn)))
+    Ok(is_torn.then_some(torn))
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Damage, Result, at, damaged};
 use crate::format::{Family, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::limits::INDEX_MAX;
 use crate::storage::{OpenMode, Storage, StorageFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ const DIGITS: usize = 20;
 pub(crate) const PREPARED: &str = "prepared.tmp";
 
 pub(crate) fn segment_path(dir: &Path, first_index: u64) -> PathBuf {
-    dir.join(format!("{first_index:0width$}{SUFFIX}", width = DIGITS))
+    dir.join(format!("{first_index:0DIGITS$}{SUFFIX}"))
 }
 
 fn first_index_of(name: &str) -> Option<u64> {
@@ -59,9 +60,9 @@ pub(crate) fn open_segment(
     if read < SEGMENT_HEADER_BYTES {
         return Err(damaged(&path, 0, Damage::ShortHeader));
     }
-    let header =
-        SegmentHeader::decode(family, &bytes).map_err(|damage| damaged(&path, 0, damage))?;
-    if header.first_index != first_index {
+    let header = SegmentHeader::decode(family, &bytes).map_err(|damage| damaged(&path, 0, damage))?;
+    let in_bounds = (1..=INDEX_MAX).contains(&first_index);
+    if header.first_index != first_index || !in_bounds {
         return Err(damaged(&path, 16, Damage::WrongName(header.first_index)));
     }
     if let Some(expected) = partition
@@ -70,12 +71,7 @@ pub(crate) fn open_segment(
         let found = header.partition;
         return Err(damaged(&path, 10, Damage::ForeignPartition { expected, found }));
     }
-    Ok(Segment {
-        path,
-        file,
-        header,
-        salt: SegmentHeader::salt(&bytes),
-    })
+    Ok(Segment { path, file, header, salt: SegmentHeader::salt(&bytes) })
 }
 
 /// Segments that count: those from the newest one that starts the log anew. Also returns the
@@ -88,6 +84,10 @@ pub(crate) fn live_segments(
 ) -> Result<(Vec<u64>, Vec<u64>)> {
     let mut all = list_segments(storage, dir)?;
     let mut start = 0;
+    // An event log never starts anew, and has too many segments to open each.
+    if family == Family::Events {
+        return Ok((all, Vec::new()));
+    }
     for (position, &first) in all.iter().enumerate().skip(1).rev() {
         let segment = open_segment(storage, dir, first, OpenMode::Read, family, partition)?;
         if segment.header.starts_anew {

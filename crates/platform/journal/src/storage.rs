@@ -49,6 +49,8 @@ pub trait Storage: Debug + Send + Sync + 'static {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn StorageLock>>;
     /// Runs disk work that nobody waits for yet. A deterministic storage runs it at once.
     fn spawn(&self, work: Box<dyn FnOnce() + Send>);
+    /// Lets others use the disk for a while, between the steps of work that nobody waits for.
+    fn make_way(&self);
 }
 
 /// A file of a [`Storage`].

@@ -1,1 +1,33 @@
-//! Skeleton.
+//! Doors to the outside: an HTTP/1.1 and HTTP/2 server with a limit on everything, and the words of a good refusal.
+//!
+//! Entry points: [`Server`] binds and serves an axum router; [`Fields`] reads a JSON body or a query strictly and
+//! lists everything that is wrong with it; [`Problem`] is every refusal (RFC 9457); [`Metrics`] and [`Health`] tell
+//! operators how it goes.
+//!
+//! *Invariant:* a request is answered or refused by name: body size, nesting, time, requests at once and connections
+//! are bounded, and what exceeds a bound gets a problem document that names it.
+//! *Invariant:* unknown, doubled or ill-typed fields are refused, never ignored; the answer points at each of them.
+//! *Invariant:* a handler that panics costs its own request only.
+//! *Invariant:* `/healthz` and `/metrics` answer also when everything else is refused as overloaded.
+//!
+//! Deliberately absent: orders, accounts and any other business word; authentication (it comes with `security`);
+//! TLS; WebSocket, SSE and FIX, which later roles bring.
+
+mod error;
+mod fields;
+mod guard;
+mod health;
+mod json;
+mod limits;
+mod listener;
+mod metrics;
+mod problem;
+mod server;
+
+pub use error::TransportError;
+pub use fields::{FieldProblem, Fields};
+pub use health::{Check, Health};
+pub use limits::{DEPTH_MAX, FIELDS_MAX, ServerOptions};
+pub use metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
+pub use problem::{Problem, Reason};
+pub use server::Server;

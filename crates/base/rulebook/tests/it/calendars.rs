@@ -6,11 +6,7 @@ use heng_rulebook::DayKind;
 use crate::{book, date};
 
 fn check(exchange: Exchange, day: &str, expected: DayKind) {
-    assert_eq!(
-        book().day_kind(exchange, date(day)),
-        Ok(expected),
-        "{exchange} {day}"
-    );
+    assert_eq!(book().day_kind(exchange, date(day)), Ok(expected), "{exchange} {day}");
 }
 
 #[test]
@@ -26,39 +22,18 @@ fn holidays_and_half_days() {
     check(Exchange::Hk, "2024-09-06", DayKind::Closed);
     check(Exchange::Hk, "2026-02-16", DayKind::Half);
     check(Exchange::Hk, "2000-01-03", DayKind::Full);
-    assert!(
-        book().day_kind(Exchange::Sse, date("2027-01-04")).is_err(),
-        "not yet announced"
-    );
+    assert!(book().day_kind(Exchange::Sse, date("2027-01-04")).is_err(), "not yet announced");
 }
 
 #[test]
 fn counting_in_trading_days() {
     let book = book();
-    assert_eq!(
-        book.next_trading_day(Exchange::Sse, date("2026-09-30")),
-        Ok(date("2026-10-08"))
-    );
-    assert_eq!(
-        book.previous_trading_day(Exchange::Sse, date("2026-02-24")),
-        Ok(date("2026-02-13"))
-    );
-    assert_eq!(
-        book.settlement_date(Exchange::Hk, date("2026-12-23"), 2),
-        Ok(date("2026-12-28"))
-    );
-    assert_eq!(
-        book.settlement_date(Exchange::Sse, date("2026-07-06"), 0),
-        Ok(date("2026-07-06"))
-    );
-    assert!(
-        book.next_trading_day(Exchange::Sse, date("2026-12-31"))
-            .is_err()
-    );
-    assert!(
-        book.is_half_day(Exchange::Hk, date("2025-12-31"))
-            .expect("known")
-    );
+    assert_eq!(book.next_trading_day(Exchange::Sse, date("2026-09-30")), Ok(date("2026-10-08")));
+    assert_eq!(book.previous_trading_day(Exchange::Sse, date("2026-02-24")), Ok(date("2026-02-13")));
+    assert_eq!(book.settlement_date(Exchange::Hk, date("2026-12-23"), 2), Ok(date("2026-12-28")));
+    assert_eq!(book.settlement_date(Exchange::Sse, date("2026-07-06"), 0), Ok(date("2026-07-06")));
+    assert!(book.next_trading_day(Exchange::Sse, date("2026-12-31")).is_err());
+    assert!(book.is_half_day(Exchange::Hk, date("2025-12-31")).expect("known"));
 }
 
 #[test]
@@ -75,18 +50,12 @@ fn years_have_plausible_numbers_of_trading_days() {
     for (exchange, years) in [(Exchange::Sse, 1996..2027), (Exchange::Hk, 2000..2028)] {
         for year in years {
             let day = |text: String| text.parse::<heng_model::TradeDate>().expect("a date");
-            let (first, next) = (
-                day(format!("{year}-01-01")),
-                day(format!("{}-01-01", year + 1)),
-            );
+            let (first, next) = (day(format!("{year}-01-01")), day(format!("{}-01-01", year + 1)));
             let trading = (first.days()..next.days())
                 .filter_map(heng_model::TradeDate::from_days)
                 .filter(|date| book().is_trading_day(exchange, *date) == Ok(true))
                 .count();
-            assert!(
-                (236..=252).contains(&trading),
-                "{exchange} {year}: {trading}"
-            );
+            assert!((236..=252).contains(&trading), "{exchange} {year}: {trading}");
         }
     }
 }

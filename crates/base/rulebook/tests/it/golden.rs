@@ -17,15 +17,7 @@ struct LimitCase {
 
 impl LimitCase {
     const fn stock(board: Board, prev: &'static str, date: &'static str) -> Self {
-        Self {
-            board,
-            class: InstrumentClass::Stock,
-            st: false,
-            listing_day: None,
-            delisting_day: None,
-            prev,
-            date,
-        }
+        Self { board, class: InstrumentClass::Stock, st: false, listing_day: None, delisting_day: None, prev, date }
     }
 }
 
@@ -47,52 +39,23 @@ fn shown(case: &LimitCase) -> String {
 }
 
 fn check(case: &LimitCase, expected: &str) {
-    assert_eq!(
-        shown(case),
-        expected,
-        "{} {} {} on {}",
-        case.board,
-        case.class,
-        case.prev,
-        case.date
-    );
+    assert_eq!(shown(case), expected, "{} {} {} on {}", case.board, case.class, case.prev, case.date);
 }
 
 #[test]
 fn limits_are_rounded_half_up_on_both_sides() {
-    check(
-        &LimitCase::stock(Board::SseMain, "10.05", "2026-07-06"),
-        "11.06 9.05",
-    );
-    check(
-        &LimitCase::stock(Board::SzseMain, "10.05", "2020-01-02"),
-        "11.06 9.05",
-    );
-    check(
-        &LimitCase::stock(Board::SseMain, "12.35", "2026-07-06"),
-        "13.59 11.12",
-    );
-    check(
-        &LimitCase::stock(Board::Star, "33.33", "2026-07-06"),
-        "40.00 26.66",
-    );
-    check(
-        &LimitCase::stock(Board::Bse, "7.77", "2026-07-06"),
-        "10.10 5.44",
-    );
-    check(
-        &LimitCase::stock(Board::SzseMain, "0.04", "2026-07-06"),
-        "0.05 0.03",
-    );
+    check(&LimitCase::stock(Board::SseMain, "10.05", "2026-07-06"), "11.06 9.05");
+    check(&LimitCase::stock(Board::SzseMain, "10.05", "2020-01-02"), "11.06 9.05");
+    check(&LimitCase::stock(Board::SseMain, "12.35", "2026-07-06"), "13.59 11.12");
+    check(&LimitCase::stock(Board::Star, "33.33", "2026-07-06"), "40.00 26.66");
+    check(&LimitCase::stock(Board::Bse, "7.77", "2026-07-06"), "10.10 5.44");
+    check(&LimitCase::stock(Board::SzseMain, "0.04", "2026-07-06"), "0.05 0.03");
 }
 
 #[test]
 fn risk_warning_shares_change_on_2026_07_06() {
     for board in [Board::SseMain, Board::SzseMain] {
-        let st = |date| LimitCase {
-            st: true,
-            ..LimitCase::stock(board, "2.15", date)
-        };
+        let st = |date| LimitCase { st: true, ..LimitCase::stock(board, "2.15", date) };
         check(&st("2026-07-03"), "2.26 2.04");
         check(&st("2026-07-05"), "2.26 2.04");
         check(&st("2026-07-06"), "2.37 1.94");
@@ -101,10 +64,7 @@ fn risk_warning_shares_change_on_2026_07_06() {
         );
         check(&st("1998-04-21"), &before);
     }
-    let st = |board, date| LimitCase {
-        st: true,
-        ..LimitCase::stock(board, "10.00", date)
-    };
+    let st = |board, date| LimitCase { st: true, ..LimitCase::stock(board, "10.00", date) };
     check(&st(Board::Chinext, "2020-08-21"), "10.50 9.50");
     check(&st(Board::Chinext, "2020-08-24"), "12.00 8.00");
     check(&st(Board::Star, "2026-07-03"), "12.00 8.00");
@@ -113,10 +73,7 @@ fn risk_warning_shares_change_on_2026_07_06() {
 
 #[test]
 fn new_listings_follow_the_rule_of_their_listing_date() {
-    let listed = |board, day, date| LimitCase {
-        listing_day: Some(day),
-        ..LimitCase::stock(board, "10.00", date)
-    };
+    let listed = |board, day, date| LimitCase { listing_day: Some(day), ..LimitCase::stock(board, "10.00", date) };
     check(&listed(Board::SseMain, 1, "2013-12-12"), "none");
     check(&listed(Board::SseMain, 1, "2013-12-13"), "14.40 6.40");
     check(&listed(Board::SzseMain, 1, "2014-06-12"), "none");
@@ -136,10 +93,7 @@ fn new_listings_follow_the_rule_of_their_listing_date() {
 
 #[test]
 fn delisting_periods_lose_their_first_day_limit_at_the_end_of_2020() {
-    let day = |board, day, date| LimitCase {
-        delisting_day: Some(day),
-        ..LimitCase::stock(board, "1.00", date)
-    };
+    let day = |board, day, date| LimitCase { delisting_day: Some(day), ..LimitCase::stock(board, "1.00", date) };
     check(&day(Board::SseMain, 1, "2020-12-30"), "1.10 0.90");
     check(&day(Board::SseMain, 1, "2020-12-31"), "none");
     check(&day(Board::SseMain, 2, "2020-12-31"), "1.10 0.90");
@@ -151,113 +105,46 @@ fn delisting_periods_lose_their_first_day_limit_at_the_end_of_2020() {
 
 #[test]
 fn one_tick_floors_begin_on_their_dates() {
-    check(
-        &LimitCase::stock(Board::SzseMain, "0.04", "2011-02-25"),
-        "0.04 0.04",
-    );
-    check(
-        &LimitCase::stock(Board::SzseMain, "0.04", "2011-02-28"),
-        "0.05 0.03",
-    );
-    check(
-        &LimitCase::stock(Board::SseMain, "0.04", "2023-04-07"),
-        "0.04 0.04",
-    );
-    check(
-        &LimitCase::stock(Board::SseMain, "0.04", "2023-04-10"),
-        "0.05 0.03",
-    );
-    let delisting = |prev, date| LimitCase {
-        delisting_day: Some(2),
-        ..LimitCase::stock(Board::SseMain, prev, date)
-    };
+    check(&LimitCase::stock(Board::SzseMain, "0.04", "2011-02-25"), "0.04 0.04");
+    check(&LimitCase::stock(Board::SzseMain, "0.04", "2011-02-28"), "0.05 0.03");
+    check(&LimitCase::stock(Board::SseMain, "0.04", "2023-04-07"), "0.04 0.04");
+    check(&LimitCase::stock(Board::SseMain, "0.04", "2023-04-10"), "0.05 0.03");
+    let delisting = |prev, date| LimitCase { delisting_day: Some(2), ..LimitCase::stock(Board::SseMain, prev, date) };
     check(&delisting("0.04", "2013-01-04"), "0.05 0.03");
     check(&delisting("0.05", "2020-12-30"), "0.06 0.05");
     check(&delisting("0.05", "2020-12-31"), "0.06 0.04");
     // No order can be entered at zero.
-    check(
-        &LimitCase::stock(Board::SzseMain, "0.01", "2026-07-06"),
-        "0.02 0.01",
-    );
+    check(&LimitCase::stock(Board::SzseMain, "0.01", "2026-07-06"), "0.02 0.01");
 }
 
 #[test]
 fn funds_reits_and_convertibles() {
-    let of = |class, prev, date| LimitCase {
-        class,
-        ..LimitCase::stock(Board::SseMain, prev, date)
-    };
-    check(
-        &of(InstrumentClass::StockEtf, "4.005", "2026-07-06"),
-        "4.406 3.605",
-    );
-    check(
-        &of(InstrumentClass::WideLimitEtf, "1.000", "2020-08-20"),
-        "1.10 0.90",
-    );
-    check(
-        &of(InstrumentClass::WideLimitEtf, "1.000", "2020-08-21"),
-        "1.20 0.80",
-    );
-    let szse = LimitCase {
-        board: Board::SzseMain,
-        ..of(InstrumentClass::WideLimitEtf, "1.000", "2020-08-21")
-    };
+    let of = |class, prev, date| LimitCase { class, ..LimitCase::stock(Board::SseMain, prev, date) };
+    check(&of(InstrumentClass::StockEtf, "4.005", "2026-07-06"), "4.406 3.605");
+    check(&of(InstrumentClass::WideLimitEtf, "1.000", "2020-08-20"), "1.10 0.90");
+    check(&of(InstrumentClass::WideLimitEtf, "1.000", "2020-08-21"), "1.20 0.80");
+    let szse = LimitCase { board: Board::SzseMain, ..of(InstrumentClass::WideLimitEtf, "1.000", "2020-08-21") };
     check(&szse, "1.10 0.90");
-    let first = |class, prev, date| LimitCase {
-        listing_day: Some(1),
-        ..of(class, prev, date)
-    };
-    check(
-        &first(InstrumentClass::Reit, "3.000", "2021-06-21"),
-        "3.90 2.10",
-    );
-    check(
-        &of(InstrumentClass::Reit, "3.000", "2021-06-22"),
-        "3.30 2.70",
-    );
-    check(
-        &first(InstrumentClass::Convertible, "100", "2022-08-01"),
-        "157.30 56.70",
-    );
-    check(
-        &first(InstrumentClass::Convertible, "100", "2022-07-29"),
-        "none",
-    );
-    check(
-        &of(InstrumentClass::Convertible, "120", "2022-08-02"),
-        "144.00 96.00",
-    );
-    check(
-        &of(InstrumentClass::Convertible, "120", "2022-07-29"),
-        "none",
-    );
+    let first = |class, prev, date| LimitCase { listing_day: Some(1), ..of(class, prev, date) };
+    check(&first(InstrumentClass::Reit, "3.000", "2021-06-21"), "3.90 2.10");
+    check(&of(InstrumentClass::Reit, "3.000", "2021-06-22"), "3.30 2.70");
+    check(&first(InstrumentClass::Convertible, "100", "2022-08-01"), "157.30 56.70");
+    check(&first(InstrumentClass::Convertible, "100", "2022-07-29"), "none");
+    check(&of(InstrumentClass::Convertible, "120", "2022-08-02"), "144.00 96.00");
+    check(&of(InstrumentClass::Convertible, "120", "2022-07-29"), "none");
 }
 
 fn cage(board: Board, side: Side, quote: CageQuote) -> String {
     let day = date("2026-07-06");
-    let rules = book()
-        .instrument_rules(board, InstrumentClass::Stock, false, day)
-        .expect("in force");
-    let limit = cage_limit(
-        &rules.cage.expect("has a cage"),
-        side,
-        quote,
-        rules.tick.finest(),
-    );
+    let rules = book().instrument_rules(board, InstrumentClass::Stock, false, day).expect("in force");
+    let limit = cage_limit(&rules.cage.expect("has a cage"), side, quote, rules.tick.finest());
     limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string())
 }
 
 #[test]
 fn the_cage_is_two_percent_or_ten_ticks() {
-    let ask = |text| CageQuote {
-        best_ask: Some(price(text)),
-        ..CageQuote::default()
-    };
-    let bid = |text| CageQuote {
-        best_bid: Some(price(text)),
-        ..CageQuote::default()
-    };
+    let ask = |text| CageQuote { best_ask: Some(price(text)), ..CageQuote::default() };
+    let bid = |text| CageQuote { best_bid: Some(price(text)), ..CageQuote::default() };
     assert_eq!(cage(Board::SseMain, Side::Buy, ask("10.00")), "10.20");
     assert_eq!(cage(Board::SseMain, Side::Buy, ask("3.00")), "3.10");
     assert_eq!(cage(Board::SzseMain, Side::Sell, bid("3.00")), "2.90");
@@ -268,42 +155,20 @@ fn the_cage_is_two_percent_or_ten_ticks() {
 
 #[test]
 fn the_cage_falls_back_along_its_base() {
-    let mut quote = CageQuote {
-        previous_close: Some(price("20.00")),
-        ..CageQuote::default()
-    };
+    let mut quote = CageQuote { previous_close: Some(price("20.00")), ..CageQuote::default() };
     assert_eq!(cage(Board::Chinext, Side::Buy, quote), "20.40");
     quote.last = Some(price("21.00"));
     assert_eq!(cage(Board::Chinext, Side::Buy, quote), "21.42");
     quote.best_bid = Some(price("22.00"));
-    assert_eq!(
-        cage(Board::Chinext, Side::Buy, quote),
-        "22.44",
-        "own best before last"
-    );
+    assert_eq!(cage(Board::Chinext, Side::Buy, quote), "22.44", "own best before last");
     quote.best_ask = Some(price("23.00"));
-    assert_eq!(
-        cage(Board::Chinext, Side::Buy, quote),
-        "23.46",
-        "opposite best first"
-    );
+    assert_eq!(cage(Board::Chinext, Side::Buy, quote), "23.46", "opposite best first");
     assert_eq!(cage(Board::Chinext, Side::Sell, quote), "21.56");
-    assert_eq!(
-        cage(Board::Chinext, Side::Sell, CageQuote::default()),
-        "none"
-    );
+    assert_eq!(cage(Board::Chinext, Side::Sell, CageQuote::default()), "none");
 }
 
-fn fees(
-    board: Board,
-    side: Side,
-    amount: &str,
-    commission: &str,
-    day: &str,
-) -> Vec<(&'static str, String)> {
-    let schedule = book()
-        .fee_schedule(board, InstrumentClass::Stock, side, date(day))
-        .expect("in force");
+fn fees(board: Board, side: Side, amount: &str, commission: &str, day: &str) -> Vec<(&'static str, String)> {
+    let schedule = book().fee_schedule(board, InstrumentClass::Stock, side, date(day)).expect("in force");
     let rate: Rate = commission.parse().expect("a rate");
     let charges = schedule.charge(amount.parse::<Money>().expect("an amount"), rate);
     let mut shown: Vec<_> = FeeKind::ALL
@@ -316,10 +181,7 @@ fn fees(
 }
 
 fn check_fees(found: &[(&str, String)], expected: &[(&str, &str)]) {
-    let found: Vec<_> = found
-        .iter()
-        .map(|(kind, amount)| (*kind, amount.as_str()))
-        .collect();
+    let found: Vec<_> = found.iter().map(|(kind, amount)| (*kind, amount.as_str())).collect();
     assert_eq!(found, expected);
 }
 
@@ -338,22 +200,13 @@ fn a_share_sale_of_12340() {
         ],
     );
     let bought = fees(Board::SseMain, Side::Buy, "12340", "0.00025", "2026-07-06");
-    assert!(
-        !bought.iter().any(|(kind, _)| *kind == "stamp"),
-        "only the seller pays stamp duty"
-    );
+    assert!(!bought.iter().any(|(kind, _)| *kind == "stamp"), "only the seller pays stamp duty");
 }
 
 #[test]
 fn fees_change_on_their_dates() {
     let sold = |day| fees(Board::SzseMain, Side::Sell, "1000000", "0.0003", day);
-    let of = |day, kind| {
-        sold(day)
-            .into_iter()
-            .find(|(k, _)| *k == kind)
-            .expect("charged")
-            .1
-    };
+    let of = |day, kind| sold(day).into_iter().find(|(k, _)| *k == kind).expect("charged").1;
     assert_eq!(of("2023-08-27", "stamp"), "1000.00");
     assert_eq!(of("2023-08-28", "stamp"), "500.00");
     assert_eq!(of("2022-04-28", "transfer"), "20.00");
@@ -361,13 +214,7 @@ fn fees_change_on_their_dates() {
     assert_eq!(of("2023-08-27", "handling"), "48.70");
     assert_eq!(of("2023-08-28", "handling"), "34.10");
     let bse = |day| fees(Board::Bse, Side::Buy, "1000000", "0.0003", day);
-    let handling = |day| {
-        bse(day)
-            .into_iter()
-            .find(|(k, _)| *k == "handling")
-            .expect("charged")
-            .1
-    };
+    let handling = |day| bse(day).into_iter().find(|(k, _)| *k == "handling").expect("charged").1;
     assert_eq!(handling("2022-11-30"), "500.00");
     assert_eq!(handling("2022-12-01"), "250.00");
     assert_eq!(handling("2023-08-28"), "125.00");
@@ -377,14 +224,8 @@ fn fees_change_on_their_dates() {
 
 #[test]
 fn the_commission_is_capped_at_three_per_mille_and_at_least_five_yuan() {
-    assert_eq!(
-        fees(Board::SseMain, Side::Buy, "100000", "0.01", "2026-07-06")[0].1,
-        "300.00"
-    );
-    assert_eq!(
-        fees(Board::SseMain, Side::Buy, "100", "0", "2026-07-06")[0].1,
-        "5.00"
-    );
+    assert_eq!(fees(Board::SseMain, Side::Buy, "100000", "0.01", "2026-07-06")[0].1, "300.00");
+    assert_eq!(fees(Board::SseMain, Side::Buy, "100", "0", "2026-07-06")[0].1, "5.00");
     let nothing = fees(Board::SseMain, Side::Buy, "0", "0.001", "2026-07-06");
     check_fees(&nothing, &[("total", "0.00")]);
 }
@@ -405,90 +246,45 @@ fn hong_kong_400_at_78_35() {
     );
     let before = fees(Board::Hk, Side::Sell, "31340", "0", "2023-11-16");
     assert_eq!(before[0], ("stamp", "41.00".to_owned()));
-    assert_eq!(
-        before[4],
-        ("settlement", "2.00".to_owned()),
-        "at least 2 dollars until 2025-06-29"
-    );
+    assert_eq!(before[4], ("settlement", "2.00".to_owned()), "at least 2 dollars until 2025-06-29");
 }
 
 #[test]
 fn repo_interest_counts_the_days_of_use() {
     let interest = |day, term| {
         let principal = "100000".parse().expect("an amount");
-        let repo = book()
-            .repo_interest(Board::SseMain, principal, price("1.80"), date(day), term)
-            .expect("in force");
+        let repo = book().repo_interest(Board::SseMain, principal, price("1.80"), date(day), term).expect("in force");
         (repo.days, repo.interest.to_string())
     };
-    assert_eq!(
-        interest("2026-07-08", 1),
-        (1, "4.93".to_owned()),
-        "a Wednesday"
-    );
-    assert_eq!(
-        interest("2026-07-09", 1),
-        (3, "14.79".to_owned()),
-        "a Thursday"
-    );
-    assert_eq!(
-        interest("2026-07-10", 1),
-        (1, "4.93".to_owned()),
-        "a Friday: used from Monday to Tuesday"
-    );
-    assert_eq!(
-        interest("2026-09-29", 1),
-        (8, "39.45".to_owned()),
-        "before the National Day week"
-    );
+    assert_eq!(interest("2026-07-08", 1), (1, "4.93".to_owned()), "a Wednesday");
+    assert_eq!(interest("2026-07-09", 1), (3, "14.79".to_owned()), "a Thursday");
+    assert_eq!(interest("2026-07-10", 1), (1, "4.93".to_owned()), "a Friday: used from Monday to Tuesday");
+    assert_eq!(interest("2026-09-29", 1), (8, "39.45".to_owned()), "before the National Day week");
     assert_eq!(interest("2026-07-06", 7).0, 7);
 }
 
 #[test]
 fn ex_rights_of_ten_pays_five_bonus_three_rights_two() {
     let rate = |text: &str| text.parse::<Rate>().expect("a rate");
-    let action = ExRights {
-        cash: rate("0.5"),
-        bonus: rate("0.3"),
-        rights: rate("0.2"),
-        rights_price: price("8.00"),
-    };
+    let action = ExRights { cash: rate("0.5"), bonus: rate("0.3"), rights: rate("0.2"), rights_price: price("8.00") };
     let reference = ex_rights_reference(price("20.00"), action, price("0.01"));
     assert_eq!(reference.map(|p| p.to_string()), Some("14.07".to_owned()));
     assert_eq!(
         ex_rights_reference(price("0.40"), action, price("0.01")).map(|p| p.to_string()),
         Some("1.00".to_owned())
     );
-    let cash_only = ExRights {
-        cash: rate("0.5"),
-        ..ExRights::default()
-    };
-    assert_eq!(
-        ex_rights_reference(price("0.50"), cash_only, price("0.01")),
-        None,
-        "nothing would be left"
-    );
-    assert_eq!(
-        ex_rights_reference(Price(-1), cash_only, price("0.01")),
-        None
-    );
+    let cash_only = ExRights { cash: rate("0.5"), ..ExRights::default() };
+    assert_eq!(ex_rights_reference(price("0.50"), cash_only, price("0.01")), None, "nothing would be left");
+    assert_eq!(ex_rights_reference(Price(-1), cash_only, price("0.01")), None);
 }
 
 #[test]
 fn auction_ties_differ_by_exchange() {
     use heng_rulebook::AuctionTie;
-    let tie = |exchange| {
-        book()
-            .auction_tie(exchange, date("2026-07-06"))
-            .expect("in force")
-    };
+    let tie = |exchange| book().auction_tie(exchange, date("2026-07-06")).expect("in force");
     assert_eq!(tie(Exchange::Sse), AuctionTie::Midpoint);
     assert_eq!(tie(Exchange::Szse), AuctionTie::NearestReference);
     assert_eq!(tie(Exchange::Bse), AuctionTie::NearestReference);
     assert_eq!(tie(Exchange::Hk), AuctionTie::HongKong);
-    assert!(
-        book()
-            .auction_tie(Exchange::Bse, date("2021-11-12"))
-            .is_err()
-    );
+    assert!(book().auction_tie(Exchange::Bse, date("2021-11-12")).is_err());
 }

@@ -11,14 +11,13 @@ use heng_model::{Price, TradeDate};
 use heng_rulebook::Rulebook;
 use std::sync::LazyLock;
 
-static BOOK: LazyLock<Rulebook> =
-    LazyLock::new(|| match Rulebook::parse(&Rulebook::embedded_files()) {
-        Ok(book) => book,
-        Err(problems) => {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            panic!("the rule files are wrong:\n{}", lines.join("\n"))
-        }
-    });
+static BOOK: LazyLock<Rulebook> = LazyLock::new(|| match Rulebook::parse(&Rulebook::embedded_files()) {
+    Ok(book) => book,
+    Err(problems) => {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("the rule files are wrong:\n{}", lines.join("\n"))
+    }
+});
 
 fn book() -> &'static Rulebook {
     &BOOK

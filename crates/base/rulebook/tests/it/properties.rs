@@ -9,14 +9,7 @@ use proptest::prelude::*;
 use crate::{book, date};
 
 fn board() -> impl Strategy<Value = Board> {
-    proptest::sample::select(vec![
-        Board::SseMain,
-        Board::Star,
-        Board::SzseMain,
-        Board::Chinext,
-        Board::Bse,
-        Board::Hk,
-    ])
+    proptest::sample::select(vec![Board::SseMain, Board::Star, Board::SzseMain, Board::Chinext, Board::Bse, Board::Hk])
 }
 
 fn side() -> impl Strategy<Value = Side> {

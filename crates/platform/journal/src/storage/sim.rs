@@ -46,6 +46,7 @@ struct State {
     ignore_sync: bool,
     sync_failure_in: Option<u64>,
     sync_data_calls: u64,
+    changes_left: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +130,12 @@ impl SimStorage {
         self.locked().sync_failure_in = Some(nth);
     }
 
+    /// Lets `count` more changes and syncs through and refuses every access after them, as if the
+    /// power had gone at that point; [`SimStorage::crash`] then says what is left. `None` lifts it.
+    pub fn set_power_off_after(&self, count: Option<u64>) {
+        self.locked().changes_left = count;
+    }
+
     /// How often `sync_data` was called.
     #[must_use]
     pub fn sync_data_calls(&self) -> u64 {
@@ -185,9 +192,7 @@ impl SimStorage {
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     // A test that panicked while holding the lock must not hide its own message.
-    state
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The generator of the crash choices: splitmix64, small and the same everywhere.
@@ -296,8 +301,21 @@ impl State {
         live.iter().map(|&file| self.files[file].charged).sum()
     }
 
+    /// Counts one change against the power that is left.
+    fn powered(&mut self) -> io::Result<()> {
+        match &mut self.changes_left {
+            None => Ok(()),
+            Some(0) => Err(io::Error::other("the power is off")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
     fn crash(&mut self, crash: Crash) {
         self.generation += 1;
+        self.changes_left = None;
         self.locks.clear();
         if crash == Crash::ProcessOnly {
             return;
@@ -344,6 +362,9 @@ impl State {
 impl Storage for SimStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StorageFile>> {
         let mut state = self.locked();
+        if mode == OpenMode::Create {
+            state.powered()?;
+        }
         let known = state.names.get(path).copied();
         let file = match (mode, known) {
             (OpenMode::Create, None) => {
@@ -353,10 +374,7 @@ impl Storage for SimStorage {
                 }
                 state.files.push(Content::default());
                 let file = state.files.len() - 1;
-                state.change_name(NameChange::Put {
-                    path: path.to_owned(),
-                    file,
-                });
+                state.change_name(NameChange::Put { path: path.to_owned(), file });
                 file
             }
             (OpenMode::Create, Some(file)) => {
@@ -379,24 +397,21 @@ impl Storage for SimStorage {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.locked();
+        state.powered()?;
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        state.change_name(NameChange::Move {
-            from: from.to_owned(),
-            to: to.to_owned(),
-        });
+        state.change_name(NameChange::Move { from: from.to_owned(), to: to.to_owned() });
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.locked();
+        state.powered()?;
         if !state.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        state.change_name(NameChange::Drop {
-            path: path.to_owned(),
-        });
+        state.change_name(NameChange::Drop { path: path.to_owned() });
         Ok(())
     }
 
@@ -406,10 +421,7 @@ impl Storage for SimStorage {
             return Err(io::ErrorKind::NotFound.into());
         }
         let here = state.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(here
-            .filter_map(|path| path.file_name())
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect())
+        Ok(here.filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect())
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
@@ -422,9 +434,9 @@ impl Storage for SimStorage {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.locked();
-        let (here, elsewhere): (Vec<_>, Vec<_>) = std::mem::take(&mut state.name_changes)
-            .into_iter()
-            .partition(|change| change.dir() == Some(dir));
+        state.powered()?;
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.name_changes).into_iter().partition(|change| change.dir() == Some(dir));
         for change in here {
             change.apply(&mut state.durable_names);
         }
@@ -445,16 +457,14 @@ impl Storage for SimStorage {
         if !state.locks.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(Box::new(SimLock {
-            state: Arc::clone(&self.state),
-            path: path.to_owned(),
-            generation: state.generation,
-        }))
+        Ok(Box::new(SimLock { state: Arc::clone(&self.state), path: path.to_owned(), generation: state.generation }))
     }
 
     fn spawn(&self, work: Box<dyn FnOnce() + Send>) {
         work();
     }
+
+    fn make_way(&self) {}
 }
 
 impl Drop for SimLock {
@@ -480,7 +490,9 @@ impl SimFile {
         if !self.writable {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        self.live()
+        let mut state = self.live()?;
+        state.powered()?;
+        Ok(state)
     }
 }
 
@@ -492,10 +504,7 @@ impl StorageFile for SimFile {
         let fits = granted.saturating_sub(offset).min(bytes.len() as u64) as usize;
         let content = &mut state.files[self.file];
         put_bytes(&mut content.seen, offset, &bytes[..fits]);
-        content.pending.push(Pending::Write {
-            offset,
-            bytes: bytes[..fits].to_vec(),
-        });
+        content.pending.push(Pending::Write { offset, bytes: bytes[..fits].to_vec() });
         if fits < bytes.len() {
             return Err(io::ErrorKind::StorageFull.into());
         }

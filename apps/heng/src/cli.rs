@@ -1,0 +1,46 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Heng 衡: the back office of an internet securities broker.
+///
+/// Exit codes: 0 done, 1 a check failed or an error, 2 bad usage, 3 an outside program is missing, 4 the disk failed.
+#[derive(Parser, Debug)]
+#[command(name = "heng", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Word,
+}
+
+#[derive(Subcommand, Debug)]
+enum Word {
+    /// One whole trading day at full speed, and proof that the books balance 全速运行一个交易日并证明账平
+    Day(crate::day::DayArgs),
+    /// Real order flow through the matching engine, compared with the exchange's tape 用真实委托流水回放撮合
+    Replay(crate::replay::Args),
+    /// Questions to the dated rule book 查询带日期的交易规则
+    Rules(crate::rules::RulesArgs),
+    /// The command journal: verify, dump, repair, quarantine 指令日志
+    Journal(crate::journal::JournalArgs),
+    /// The event log, the record 事件日志
+    Events(crate::events::EventsArgs),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Word::Day(args) => crate::day::run(args),
+        Word::Replay(args) => crate::replay::run(args),
+        Word::Rules(args) => crate::rules::run(args),
+        Word::Journal(args) => crate::journal::run(args),
+        Word::Events(args) => crate::events::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,305 @@
+//! Runs the day: the plan becomes commands, the core answers, the files are read back by a process of their own.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use heng_core::{Completion, Core, CoreError, CoreOptions, CorePort, CoreReport, Layout, Request};
+use heng_engine::{Capacity, State};
+use heng_journal::{OsStorage, Storage};
+use heng_model::command::Memo;
+use heng_model::wire::hex;
+use heng_model::{Command, PartitionId, UnixNanos};
+use heng_runtime::SystemClock;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::plan::{DayArgs, Plan, TOPIC};
+use super::report::DayReport;
+use super::tally::Tally;
+use crate::market::{Flow, FlowOptions, World};
+
+/// Commands of one submission.
+const SUBMISSION: usize = 512;
+/// Commands without an answer at most: enough to fill the time of a sync, few enough that answers come soon.
+const IN_FLIGHT_MAX: u64 = 16_384;
+
+/// Runs `heng day`.
+///
+/// # Errors
+/// Bad options, or a core that stops.
+pub fn run(args: &DayArgs) -> anyhow::Result<ExitCode> {
+    let keep = args.data.clone();
+    let temporary = keep.is_none().then(|| std::env::temp_dir().join(format!("heng-day-{}", std::process::id())));
+    let data = keep.or_else(|| temporary.clone()).expect("one of the two");
+    let result = run_in(args, &data);
+    if let Some(folder) = temporary {
+        // What was never asked for is not left behind; a failure to remove it harms nobody.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    let report = result?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(if report.is_proven() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn has_journal(data: &Path) -> bool {
+    std::fs::read_dir(Layout::new(data).journal).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The plan: from the command line, or from the journal that is to be resumed.
+fn plan_of(args: &DayArgs, data: &Path) -> anyhow::Result<Option<Plan>> {
+    match (args.resume, has_journal(data)) {
+        (true, false) => bail!("--resume: there is no journal in {}; run without --resume first", data.display()),
+        (false, true) => bail!("{} holds a journal already; use --resume, or another --data folder", data.display()),
+        (true, true) => {
+            Plan::refuse_flags(args)?;
+            Ok(None)
+        }
+        (false, false) => Plan::from_args(args).map(Some),
+    }
+}
+
+/// The process ends at once if the disk fails: an answer that was given must not turn out untrue.
+fn on_fatal(error: &CoreError) {
+    eprintln!("FATAL: {error}");
+    std::process::exit(4);
+}
+
+fn options(data: &Path, storage: &Arc<dyn Storage>, plan: Option<&Plan>) -> CoreOptions {
+    let capacity = plan.map_or_else(Capacity::default, |plan| Capacity {
+        accounts: plan.world.clients as usize,
+        positions: plan.world.clients as usize * 4,
+        orders: usize::try_from(plan.orders).unwrap_or(0),
+    });
+    CoreOptions {
+        data: data.to_owned(),
+        partition: PartitionId(0),
+        capacity,
+        clock: Arc::new(SystemClock),
+        follows_clock: false,
+        storage: Arc::clone(storage),
+        segment_bytes: 64 << 20,
+        on_fatal,
+    }
+}
+
+fn run_in(args: &DayArgs, data: &Path) -> anyhow::Result<DayReport> {
+    let plan = plan_of(args, data)?;
+    std::fs::create_dir_all(data).with_context(|| format!("create the data folder {}", data.display()))?;
+    let storage = OsStorage::shared();
+    let core = Core::start(&options(data, &storage, plan.as_ref()))?;
+    let port = core.port();
+    let (plan, done) = match plan {
+        Some(plan) => (plan, 0),
+        None => resumed_plan(&port)?,
+    };
+    // A resumed day keeps the rules of its journal, whatever stands in the folder now: they were activated there.
+    let files = if args.resume { rules_of_journal(&port)? } else { crate::rules::rule_files(args.rules.as_deref())? };
+    let world = World::new(plan.world, &files)?;
+    let memo = Memo { topic: TOPIC.into(), content: plan.to_memo() };
+    let before = UnixNanos::at(plan.world.date, 5 * 3_600 * heng_model::SECOND);
+    let flow = Flow::new(&world, FlowOptions { orders: plan.orders, first_order: 0 });
+    let commands = std::iter::once((before, Command::from(memo))).chain(world.setup()).chain(flow);
+    let mut feed = Feed::new(args, &plan, port)?;
+    let began = Instant::now();
+    feed.run(commands.skip(usize::try_from(done).unwrap_or(usize::MAX)))?;
+    let wall = began.elapsed().as_secs_f64();
+    let recovered = args.resume.then(|| (core.recovered_commands(), done, core.chain_head()));
+    let mut warnings = core.warnings().to_vec();
+    let stopped = core.stop()?;
+    let submitted = feed.orders_sent;
+    if !heng_engine::invariants::violations(&stopped.state).is_empty() {
+        warnings.extend(heng_engine::invariants::violations(&stopped.state).into_iter().take(20));
+    }
+    let mut report = summarise(&plan, data, &storage, &stopped, wall, submitted)?;
+    if let Some((commands, sequence, head)) = recovered {
+        report.recovered_commands = Some(commands);
+        report.recovered_to_sequence = Some(sequence);
+        report.chain_head = Some(hex(&head));
+    }
+    report.warnings = warnings;
+    Ok(report)
+}
+
+/// Plan and number of commands that a journal holds.
+fn resumed_plan(port: &CorePort) -> anyhow::Result<(Plan, u64)> {
+    let (memo, seq) = port.inspect(|state: &State| (state.memo(TOPIC).map(<[u8]>::to_vec), state.seq().0))?;
+    let Some(memo) = memo else {
+        bail!("the journal holds no plan of a day; only a day begun by `heng day --data` can be resumed")
+    };
+    Ok((Plan::from_memo(&memo)?, seq))
+}
+
+/// The rule files that the journal activated; if the crash came before, those that are built in would be activated.
+fn rules_of_journal(port: &CorePort) -> anyhow::Result<Vec<(String, String)>> {
+    let bytes = port.inspect(|state: &State| state.rule_bytes().map(<[u8]>::to_vec))?;
+    match bytes {
+        Some(bytes) => heng_rulebook::parse_bundle(&bytes).map_err(|error| anyhow::anyhow!("{error}")),
+        None => Ok(heng_rulebook::Rulebook::embedded_files()),
+    }
+}
+
+/// Sends the commands and takes the answers.
+struct Feed {
+    port: CorePort,
+    answers: Sender<Vec<Completion>>,
+    completed: Receiver<Vec<Completion>>,
+    in_flight: u64,
+    orders_sent: u64,
+    crash_after: Option<u64>,
+    ack_log: Option<AckLog>,
+    bar: ProgressBar,
+}
+
+/// Keys of orders in flight, and the file that takes those that are acknowledged.
+struct AckLog {
+    file: BufWriter<File>,
+    keys: std::collections::VecDeque<(u64, String)>,
+}
+
+impl Feed {
+    fn new(args: &DayArgs, plan: &Plan, port: CorePort) -> anyhow::Result<Self> {
+        let (answers, completed) = channel();
+        let ack_log = match &args.ack_log {
+            Some(path) => {
+                let file = File::options().create(true).append(true).open(path);
+                let file = file.with_context(|| format!("open the acknowledgement file {}", path.display()))?;
+                Some(AckLog { file: BufWriter::new(file), keys: std::collections::VecDeque::new() })
+            }
+            None => None,
+        };
+        let bar = progress(args, plan.orders);
+        let crash_after = args.crash_at.map(|percent| plan.orders * u64::from(percent) / 100);
+        Ok(Self { port, answers, completed, in_flight: 0, orders_sent: 0, crash_after, ack_log, bar })
+    }
+
+    fn run(&mut self, commands: impl Iterator<Item = (UnixNanos, Command)>) -> anyhow::Result<()> {
+        let mut pending = Vec::with_capacity(SUBMISSION);
+        for (ticket, (time, command)) in (0u64..).zip(commands) {
+            if let Command::NewOrder(order) = &command {
+                self.orders_sent += 1;
+                if let Some(log) = &mut self.ack_log {
+                    log.keys.push_back((ticket, crate::journal::key_text(order)));
+                }
+            }
+            pending.push(Request { command, ticket, time: Some(time) });
+            if pending.len() == SUBMISSION {
+                self.send(std::mem::replace(&mut pending, Vec::with_capacity(SUBMISSION)))?;
+            }
+        }
+        self.send(pending)?;
+        while self.in_flight > 0 {
+            self.take_answers()?;
+        }
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn send(&mut self, requests: Vec<Request>) -> anyhow::Result<()> {
+        while self.in_flight + requests.len() as u64 > IN_FLIGHT_MAX {
+            self.take_answers()?;
+        }
+        self.in_flight += requests.len() as u64;
+        if !requests.is_empty() {
+            self.port.send(requests, &self.answers)?;
+        }
+        if self.crash_after.is_some_and(|after| self.orders_sent >= after) {
+            // Without warning: no flush, no farewell.
+            std::process::abort();
+        }
+        self.bar.set_position(self.orders_sent);
+        Ok(())
+    }
+
+    /// Takes one batch of answers; they have passed the gate.
+    fn take_answers(&mut self) -> anyhow::Result<()> {
+        let batch = self.completed.recv().context("the core has stopped")?;
+        self.in_flight -= batch.len() as u64;
+        let Some(log) = &mut self.ack_log else { return Ok(()) };
+        let last = batch.last().map_or(0, |completion| completion.ticket);
+        while log.keys.front().is_some_and(|(ticket, _)| *ticket <= last) {
+            let (_, key) = log.keys.pop_front().expect("looked at just now");
+            writeln!(log.file, "{key}").context("write the acknowledgement file")?;
+        }
+        log.file.flush().context("write the acknowledgement file")
+    }
+}
+
+fn progress(args: &DayArgs, orders: u64) -> ProgressBar {
+    if args.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} orders, {per_sec}");
+    ProgressBar::new(orders).with_style(style.expect("the template is valid"))
+}
+
+/// Bytes of all files in a folder.
+fn folder_bytes(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+fn summarise(
+    plan: &Plan,
+    data: &Path,
+    storage: &Arc<dyn Storage>,
+    stopped: &CoreReport,
+    wall_s: f64,
+    submitted: u64,
+) -> anyhow::Result<DayReport> {
+    let layout = Layout::new(data);
+    let tally = Tally::of_log(storage, &layout.events)?;
+    let state = &stopped.state;
+    let ledger = state.ledger();
+    Ok(DayReport {
+        date: plan.world.date.to_string(),
+        seed: plan.world.seed,
+        clients: plan.world.clients,
+        instruments: plan.world.instruments,
+        orders: tally.orders(),
+        accepted: tally.accepted(),
+        rejected: tally.rejected.iter().map(|(code, count)| (code.name().to_owned(), *count)).collect(),
+        cancels: tally.cancels,
+        trades: tally.trades,
+        auction_trades: tally.auction_trades,
+        postings: ledger.postings(),
+        events: tally.events,
+        wall_s,
+        orders_per_s: submitted as f64 / wall_s,
+        core_latency_us: stopped.core_latency.summary().into(),
+        durable_ack_latency_us: stopped.ack_latency.summary().into(),
+        peak_rss_mb: heng_runtime::peak_rss_mb(),
+        journal_bytes: folder_bytes(&layout.journal),
+        cash_imbalance: heng_ledger::invariants::cash_imbalance(ledger),
+        securities_imbalance: heng_ledger::invariants::securities_imbalance(ledger),
+        state_hash: hex(&state.hash()),
+        replay_state_hash: replayed_hash(data)?,
+        recovered_commands: None,
+        recovered_to_sequence: None,
+        chain_head: None,
+        warnings: Vec::new(),
+    })
+}
+
+/// A new process reads the files and tells the hash of the state that they make.
+fn replayed_hash(data: &Path) -> anyhow::Result<String> {
+    let program: PathBuf = std::env::current_exe().context("find this program")?;
+    let output = std::process::Command::new(program)
+        .args(["journal", "state", "--json", "--data"])
+        .arg(data)
+        .output()
+        .context("start the process that reads the files")?;
+    if !output.status.success() {
+        bail!("the process that reads the files failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).context("read what it printed")?;
+    Ok(answer["state_hash"].as_str().context("it printed no state hash")?.to_owned())
+}

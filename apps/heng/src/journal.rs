@@ -1,0 +1,257 @@
+//! `heng journal`: looking at the command journal, and the four-eyes quarantine.
+
+use std::io::{BufWriter, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use heng_core::{CoreError, Layout, decode_batch, replay};
+use heng_engine::Capacity;
+use heng_journal::{
+    Check, Journal, JournalOptions, JournalReader, OsStorage, Quarantine, RecordKind, Storage, repair_plan, verify,
+};
+use heng_model::command::NewOrder;
+use heng_model::wire::{Wire as _, WireError, hex};
+use heng_model::{Command, Seq, Sequenced};
+
+use crate::show::json;
+
+/// Looks at the command journal.
+#[derive(Args, Debug)]
+pub struct JournalArgs {
+    #[command(subcommand)]
+    what: JournalCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum JournalCommand {
+    /// Check every record, its checksum and the chain of hashes
+    Verify(FolderArgs),
+    /// Print the commands, one a line
+    Dump(DumpArgs),
+    /// Say what opening the journal for writing would cut off
+    Repair(RepairArgs),
+    /// Rebuild the state from the first record and print its hash
+    State(FolderArgs),
+    /// Turn a command at which the core aborts into a refusal, on the word of two people
+    Quarantine(QuarantineArgs),
+}
+
+#[derive(Args, Debug)]
+struct FolderArgs {
+    /// The data folder
+    #[arg(long)]
+    data: PathBuf,
+    /// Print exactly one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct DumpArgs {
+    /// The data folder
+    #[arg(long)]
+    data: PathBuf,
+    /// First journal record
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    from: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct RepairArgs {
+    /// The data folder
+    #[arg(long)]
+    data: PathBuf,
+    /// Change nothing (the only mode: a start drops a torn tail by itself, and nothing else may be repaired)
+    #[arg(long, required = true)]
+    dry_run: bool,
+    /// Print exactly one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct QuarantineArgs {
+    /// The data folder; no core may be running on it
+    #[arg(long)]
+    data: PathBuf,
+    /// The command's sequence
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    sequence: u64,
+    /// First person
+    #[arg(long)]
+    by: String,
+    /// Second person
+    #[arg(long)]
+    and_by: String,
+    /// Why
+    #[arg(long)]
+    reason: String,
+}
+
+/// The key of an order as text: account/trade date/client order id.
+#[must_use]
+pub fn key_text(order: &NewOrder) -> String {
+    format!("{}/{}/{}", order.account, order.trade_date, order.client_order.to_text())
+}
+
+/// Runs `heng journal`.
+///
+/// # Errors
+/// A missing or damaged journal.
+pub fn run(args: &JournalArgs) -> anyhow::Result<ExitCode> {
+    let storage = OsStorage::shared();
+    match &args.what {
+        JournalCommand::Verify(args) => verify_journal(&storage, args),
+        JournalCommand::Dump(args) => dump(&storage, args),
+        JournalCommand::Repair(args) => repair(&storage, args),
+        JournalCommand::State(args) => state(&storage, args),
+        JournalCommand::Quarantine(args) => quarantine(&storage, args),
+    }
+}
+
+/// The journal's folder, which must exist: these commands never make one.
+fn journal_dir(data: &Path) -> anyhow::Result<PathBuf> {
+    let dir = Layout::new(data).journal;
+    if !dir.is_dir() {
+        bail!("there is no journal in {}; give the folder that `heng day --data` or `heng up --data` used", data.display());
+    }
+    Ok(dir)
+}
+
+fn print(as_json: bool, rows: &[(&str, serde_json::Value)]) {
+    if as_json {
+        let object: serde_json::Map<_, _> = rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        println!("{}", serde_json::Value::Object(object));
+    } else {
+        for (name, value) in rows {
+            println!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+}
+
+fn verify_journal(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    let dir = journal_dir(&args.data)?;
+    let found = verify(storage.as_ref(), &dir)?;
+    let rows = [("sound", true.into()), ("report", format!("{found:?}").into())];
+    print(args.json, &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn repair(storage: &Arc<dyn Storage>, args: &RepairArgs) -> anyhow::Result<ExitCode> {
+    let dir = journal_dir(&args.data)?;
+    assert!(args.dry_run, "the command line asks for it");
+    let plan = repair_plan(storage.as_ref(), &dir)?;
+    print(args.json, &[("changes", false.into()), ("plan", format!("{plan:?}").into())]);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn state(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Result<ExitCode> {
+    journal_dir(&args.data)?;
+    let began = std::time::Instant::now();
+    let replayed = replay(storage, &Layout::new(&args.data), Capacity::default(), true)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let rows = [
+        ("commands", replayed.commands.into()),
+        ("sequence", replayed.state.seq().0.into()),
+        ("commands_per_s", (replayed.commands as f64 / seconds).into()),
+        ("state_hash", hex(&replayed.state.hash()).into()),
+        ("event_digest", format!("{:032x}", replayed.digest.0).into()),
+    ];
+    print(args.json, &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn dump(storage: &Arc<dyn Storage>, args: &DumpArgs) -> anyhow::Result<ExitCode> {
+    let dir = journal_dir(&args.data)?;
+    let mut reader = JournalReader::open(Arc::clone(storage), &dir, args.from, Check::Checksums)?;
+    let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+    let written = (|| -> anyhow::Result<()> {
+        while let Some(record) = reader.next_record()? {
+            if record.kind == RecordKind::Commands {
+                let index = record.index;
+                decode_batch(record.payload, |_: Seq, _| Ok(()), |command| print_command(&mut out, index, &command, args.json))
+                    .map_err(|error: DumpError| error.at(index))?;
+            } else {
+                writeln!(out, "{{\"record\":{},\"kind\":\"{:?}\"}}", record.index, record.kind)?;
+            }
+        }
+        Ok(out.flush()?)
+    })();
+    match written {
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
+            Ok(ExitCode::SUCCESS)
+        }
+        other => other.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+enum DumpError {
+    Wire(WireError),
+    Write(std::io::Error),
+}
+
+impl From<WireError> for DumpError {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+impl DumpError {
+    fn at(self, index: u64) -> anyhow::Error {
+        match self {
+            Self::Wire(error) => CoreError::Record { index, error }.into(),
+            Self::Write(error) => error.into(),
+        }
+    }
+}
+
+fn print_command(
+    out: &mut impl std::io::Write,
+    record: u64,
+    command: &Sequenced<Command>,
+    as_json: bool,
+) -> Result<(), DumpError> {
+    let key = match &command.command {
+        Command::NewOrder(order) => Some(key_text(order)),
+        _ => None,
+    };
+    let fields = match &command.command {
+        // A whole rule bundle helps nobody here; its hash names it.
+        Command::ActivateRulebook(rules) => serde_json::json!({"hash": hex(&rules.hash), "from": rules.from.to_string(), "bytes": rules.bytes.len()}),
+        other => json(&other.show()),
+    };
+    let (seq, time, name) = (command.seq.0, command.time.0, command.command.name());
+    let line = if as_json {
+        let mut line = serde_json::json!({"record": record, "seq": seq, "time": time, "command": name});
+        if let (Some(line), serde_json::Value::Object(fields)) = (line.as_object_mut(), fields) {
+            line.extend(key.map(|key| ("key".to_owned(), key.into())));
+            line.extend(fields);
+        }
+        line.to_string()
+    } else {
+        format!("{seq:>10} {name:<18} {} {fields}", key.unwrap_or_default())
+    };
+    writeln!(out, "{line}").map_err(DumpError::Write)
+}
+
+fn quarantine(storage: &Arc<dyn Storage>, args: &QuarantineArgs) -> anyhow::Result<ExitCode> {
+    let dir = journal_dir(&args.data)?;
+    let (mut journal, found) = Journal::open(Arc::clone(storage), &dir, JournalOptions::default())
+        .context("open the journal for writing (stop the core first)")?;
+    let quarantine = Quarantine {
+        sequence: args.sequence,
+        reason: args.reason.clone(),
+        approvers: [args.by.clone(), args.and_by.clone()],
+    };
+    quarantine.check()?;
+    journal.append_quarantine(found.last_term + 1, heng_engine::CURRENT_LEVEL, &quarantine)?;
+    journal.sync()?;
+    println!("command {} is quarantined by {} and {}; start the core again", args.sequence, args.by, args.and_by);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,120 @@
+//! What stands around every request: its id, its place among the requests that may run at once, its time, and the
+//! net under a handler that panics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+
+use crate::limits::REQUEST_ID_MAX;
+use crate::metrics::{Gauge, Histogram, Metrics};
+use crate::problem::{Problem, Reason};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Shared by all requests of a server.
+pub(crate) struct Guard {
+    room: Arc<Semaphore>,
+    request_max: Duration,
+    began: u64,
+    next: AtomicU64,
+    metrics: Arc<Metrics>,
+    running: Arc<Gauge>,
+    took: Arc<Histogram>,
+}
+
+impl Guard {
+    pub(crate) fn new(requests_max: usize, request_max: Duration, metrics: Arc<Metrics>) -> Self {
+        // Ids need to differ from those of an earlier process, not to be unguessable.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            room: Arc::new(Semaphore::new(requests_max)),
+            request_max,
+            began: u64::try_from(since.as_millis()).unwrap_or(0),
+            next: AtomicU64::new(1),
+            running: metrics.gauge("heng_http_requests_running", "Requests that run now.", &[]),
+            took: metrics.histogram("heng_http_request_seconds", "Time from head to answer.", &[]),
+            metrics,
+        }
+    }
+
+    pub(crate) fn running(&self) -> u64 {
+        u64::try_from(self.running.value()).unwrap_or(0)
+    }
+
+    /// The client's own id if it is short and plain, else a new one.
+    fn id_for(&self, request: &Request) -> String {
+        let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+        let fits = |id: &&str| !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.bytes().all(|b| b.is_ascii_graphic());
+        given.filter(fits).map_or_else(
+            || format!("{:x}-{:x}", self.began, self.next.fetch_add(1, Ordering::Relaxed)),
+            str::to_owned,
+        )
+    }
+
+    fn count(&self, status: StatusCode) {
+        let class = match status.as_u16() {
+            0..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        let exact = status.as_str();
+        let labels = [("class", class), ("status", exact)];
+        self.metrics.counter("heng_http_requests_total", "Requests answered, by status.", &labels).add(1);
+    }
+}
+
+/// Outermost: names the request, writes problems with its name, counts.
+pub(crate) async fn name_and_count(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let id = guard.id_for(&request);
+    let began = Instant::now();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = problem.response(Some(&id));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    guard.took.record(began.elapsed());
+    guard.count(response.status());
+    response
+}
+
+/// One request in its gauge; leaves it also when it is dropped.
+struct Running(Arc<Gauge>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.add(-1);
+    }
+}
+
+/// Around the business: a place, a time, a net. The request goes on in its own task, so that a client who hangs up
+/// does not cut a change in half, and it keeps its place until it has really ended.
+pub(crate) async fn bound(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let Ok(place) = Arc::clone(&guard.room).try_acquire_owned() else {
+        let detail = "as many requests as this door takes at once are running";
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::OVERLOADED, detail).retry_after_s(1).into_response();
+    };
+    guard.running.add(1);
+    let running = Running(Arc::clone(&guard.running));
+    let task = tokio::spawn(async move {
+        let response = next.run(request).await;
+        drop((place, running));
+        response
+    });
+    match tokio::time::timeout(guard.request_max, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(failure)) => Problem::internal(&failure).into_response(),
+        Err(_) => {
+            let detail = format!("no answer within {} ms", guard.request_max.as_millis());
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NO_ANSWER, detail).into_response()
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Binding, serving, draining.
+
+use std::future::{Future, IntoFuture as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::error::TransportError;
+use crate::guard::{Guard, bound, name_and_count};
+use crate::health::Health;
+use crate::limits::ServerOptions;
+use crate::listener::BoundedListener;
+use crate::metrics::Metrics;
+use crate::problem::{Problem, Reason};
+
+/// A bound server.
+pub struct Server {
+    options: ServerOptions,
+    listener: TcpListener,
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    health: Health,
+}
+
+impl Server {
+    /// Binds the address; from here on clients may connect, and wait.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn bind(options: ServerOptions, metrics: Arc<Metrics>, health: Health) -> Result<Self, TransportError> {
+        let failed = |source| TransportError::Bind { address: options.address, source };
+        let listener = TcpListener::bind(options.address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { options, listener, address, metrics, health })
+    }
+
+    /// The bound address, with the port that was really taken.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `routes` until `stop` is ready, then drains: no new connections, running requests may end.
+    ///
+    /// # Errors
+    /// If the listener fails, or requests outlive the time to drain.
+    pub async fn serve(
+        self,
+        routes: Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), TransportError> {
+        let guard = Arc::new(Guard::new(self.options.requests_max, self.options.request_max, Arc::clone(&self.metrics)));
+        let app = wrap(routes, &guard, self.options.body_max, self.metrics, self.health);
+        let listener = BoundedListener {
+            inner: self.listener,
+            room: Arc::new(Semaphore::new(self.options.connections_max)),
+            silence_max: self.options.silence_max,
+        };
+        let (stopping, stopped) = oneshot::channel::<()>();
+        let signal = async move {
+            stop.await;
+            // The receiver lives as long as the server.
+            let _ = stopping.send(());
+        };
+        let serving = axum::serve(listener, app).with_graceful_shutdown(signal);
+        let drain_max = self.options.drain_max;
+        tokio::select! {
+            ended = serving.into_future() => Ok(ended?),
+            () = async {
+                // An error means that the server ended by itself, which the other branch tells.
+                let _ = stopped.await;
+                tokio::time::sleep(drain_max).await;
+            } => match guard.running() {
+                // Connections without a request may be closed; they lose nothing.
+                0 => Ok(()),
+                running => Err(TransportError::NotDrained { running, seconds: drain_max.as_secs() }),
+            },
+        }
+    }
+}
+
+fn wrap(routes: Router, guard: &Arc<Guard>, body_max: usize, metrics: Arc<Metrics>, health: Health) -> Router {
+    let operators = Router::new()
+        .route("/healthz", get(move || async move { health.answer() }))
+        .route(
+            "/metrics",
+            get(move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
+        );
+    routes
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(body_max))
+        .layer(from_fn_with_state(Arc::clone(guard), bound))
+        .merge(operators)
+        .layer(from_fn_with_state(Arc::clone(guard), name_and_count))
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(StatusCode::NOT_FOUND, Reason::BAD_REQUEST, format!("there is nothing at {path}"))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    let detail = format!("{method} is not possible at {path}");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, Reason::BAD_REQUEST, detail)
+}
