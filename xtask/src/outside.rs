@@ -15,9 +15,8 @@ fn skip(name: &str, why: &str) {
 
 #[test]
 fn the_outside_checker_finds_what_is_wrong() {
-    let python = std::env::var("HENG_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     // -B: the tests leave no compiled files in the tree.
-    let run = Command::new(python)
+    let run = Command::new("python3")
         .args(["-B", "-m", "unittest", "discover", "-s", "tests/outside"])
         .current_dir(crate::root())
         .output();

@@ -119,14 +119,18 @@ pub fn run(args: &JournalArgs) -> anyhow::Result<ExitCode> {
 fn journal_dir(data: &Path) -> anyhow::Result<PathBuf> {
     let dir = Layout::new(data).journal;
     if !dir.is_dir() {
-        bail!("there is no journal in {}; give the folder that `heng day --data` or `heng up --data` used", data.display());
+        bail!(
+            "there is no journal in {}; give the folder that `heng day --data` or `heng up --data` used",
+            data.display()
+        );
     }
     Ok(dir)
 }
 
 fn print(as_json: bool, rows: &[(&str, serde_json::Value)]) {
     if as_json {
-        let object: serde_json::Map<_, _> = rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let object: serde_json::Map<_, _> =
+            rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         println!("{}", serde_json::Value::Object(object));
     } else {
         for (name, value) in rows {
@@ -175,8 +179,12 @@ fn dump(storage: &Arc<dyn Storage>, args: &DumpArgs) -> anyhow::Result<ExitCode>
         while let Some(record) = reader.next_record()? {
             if record.kind == RecordKind::Commands {
                 let index = record.index;
-                decode_batch(record.payload, |_: Seq, _| Ok(()), |command| print_command(&mut out, index, &command, args.json))
-                    .map_err(|error: DumpError| error.at(index))?;
+                decode_batch(
+                    record.payload,
+                    |_: Seq, _| Ok(()),
+                    |command| print_command(&mut out, index, &command, args.json),
+                )
+                .map_err(|error: DumpError| error.at(index))?;
             } else {
                 writeln!(out, "{{\"record\":{},\"kind\":\"{:?}\"}}", record.index, record.kind)?;
             }
@@ -223,7 +231,9 @@ fn print_command(
     };
     let fields = match &command.command {
         // A whole rule bundle helps nobody here; its hash names it.
-        Command::ActivateRulebook(rules) => serde_json::json!({"hash": hex(&rules.hash), "from": rules.from.to_string(), "bytes": rules.bytes.len()}),
+        Command::ActivateRulebook(rules) => {
+            serde_json::json!({"hash": hex(&rules.hash), "from": rules.from.to_string(), "bytes": rules.bytes.len()})
+        }
         other => json(&other.show()),
     };
     let (seq, time, name) = (command.seq.0, command.time.0, command.command.name());

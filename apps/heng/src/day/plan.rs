@@ -99,7 +99,9 @@ impl Plan {
     pub(crate) fn from_memo(bytes: &[u8]) -> anyhow::Result<Self> {
         let text = std::str::from_utf8(bytes).context("the plan in the journal is not text")?;
         let parts: Vec<&str> = text.split(' ').collect();
-        let [clients, instruments, seed, date, orders] = parts[..] else { bail!("the plan in the journal is not whole") };
+        let [clients, instruments, seed, date, orders] = parts[..] else {
+            bail!("the plan in the journal is not whole")
+        };
         let world = WorldOptions {
             clients: clients.parse()?,
             instruments: instruments.parse()?,

@@ -137,7 +137,11 @@ impl<'a> Flow<'a> {
         let mid = self.walk(instrument);
         let listed = &self.world.instruments[instrument as usize];
         let large = kind >= 85;
-        let lots = if is_market_maker(number) { self.rng.between(1, 20) } else { self.rng.between(1, if large { 40 } else { 5 }) };
+        let lots = if is_market_maker(number) {
+            self.rng.between(1, 20)
+        } else {
+            self.rng.between(1, if large { 40 } else { 5 })
+        };
         let lots = if side == Side::Sell { lots.min(held_lots.max(1)) } else { lots };
         let mut quantity = listed.lot + (lots - 1) * listed.lot.max(listed.step);
         if listed.lot == 200 && self.rng.chance(20) {
@@ -183,7 +187,9 @@ impl<'a> Flow<'a> {
     fn walk(&mut self, instrument: u32) -> i64 {
         let listed = &self.world.instruments[instrument as usize];
         let reference = listed.reference.prev_close.0 / listed.tick.0;
-        let (low, high) = listed.limits.map_or((reference / 2 + 1, reference * 2), |(low, high)| (low.0 / listed.tick.0, high.0 / listed.tick.0));
+        let (low, high) = listed
+            .limits
+            .map_or((reference / 2 + 1, reference * 2), |(low, high)| (low.0 / listed.tick.0, high.0 / listed.tick.0));
         let mid = &mut self.mids[instrument as usize];
         match self.rng.below(16) {
             0 => *mid += 1,
@@ -201,10 +207,13 @@ impl<'a> Flow<'a> {
             _ if after_hours => OrderType::AfterHoursFixed,
             _ if !(1..=2).contains(&self.part) || !large => OrderType::Limit,
             Board::SseMain | Board::Star | Board::Bse => {
-                [OrderType::Best5OrCancel, OrderType::Best5OrLimit, OrderType::OwnBest, OrderType::Limit][self.rng.below(4) as usize]
+                [OrderType::Best5OrCancel, OrderType::Best5OrLimit, OrderType::OwnBest, OrderType::Limit]
+                    [self.rng.below(4) as usize]
             }
-            _ => [OrderType::Best5OrCancel, OrderType::ImmediateOrCancel, OrderType::FillOrKill, OrderType::OppositeBest]
-                [self.rng.below(4) as usize],
+            _ => {
+                [OrderType::Best5OrCancel, OrderType::ImmediateOrCancel, OrderType::FillOrKill, OrderType::OppositeBest]
+                    [self.rng.below(4) as usize]
+            }
         }
     }
 

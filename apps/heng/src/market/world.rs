@@ -5,8 +5,8 @@ use heng_model::command::{
     ActivateRulebook, DefineInstrument, Deposit, OpenAccount, OpenDay, SetExchangeRates, SetReference, TransferHolding,
 };
 use heng_model::{
-    AccountId, AccountKind, Board, Command, Currency, InstrumentClass, InstrumentId, Money, OwnerId, PartitionId, Price,
-    Qty, Rate, SECOND, TradeDate, UnixNanos, rights,
+    AccountId, AccountKind, Board, Command, Currency, InstrumentClass, InstrumentId, Money, OwnerId, PartitionId,
+    Price, Qty, Rate, SECOND, TradeDate, UnixNanos, rights,
 };
 use heng_rulebook::{LimitQuery, Rulebook, bundle, bundle_hash};
 
@@ -87,7 +87,10 @@ impl World {
             bail!("clients must be 10 to 5000000 and instruments 6 to 20000");
         }
         let rulebook = Rulebook::parse(files).map_err(|errors| {
-            anyhow::anyhow!("the rule files are not valid:\n{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            anyhow::anyhow!(
+                "the rule files are not valid:\n{}",
+                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            )
         })?;
         let mut rng = Rng::new(options.seed, 1);
         let instruments = (0..options.instruments)
@@ -115,7 +118,8 @@ impl World {
     /// The commands that set the world up and open the day, with their times.
     pub fn setup(&self) -> impl Iterator<Item = (UnixNanos, Command)> + '_ {
         let start = UnixNanos::at(self.options.date, 6 * 3_600 * SECOND).0;
-        let rules = ActivateRulebook { hash: bundle_hash(&self.bundle), bytes: self.bundle.clone(), from: self.options.date };
+        let rules =
+            ActivateRulebook { hash: bundle_hash(&self.bundle), bytes: self.bundle.clone(), from: self.options.date };
         let rates = SetExchangeRates { sell_reference: Rate(93_150_000), buy_reference: Rate(92_050_000) };
         let open = OpenDay { date: self.options.date, random_close_s: (self.options.seed % 120) as u32 };
         [Command::from(rules), rates.into()]
@@ -144,7 +148,8 @@ impl World {
         for ((instrument, lots), reference) in self.holdings(number).into_iter().zip(1..) {
             let listed = &self.instruments[instrument as usize];
             let quantity = Qty(listed.lot.max(100) * lots);
-            commands.push(TransferHolding { account, instrument: InstrumentId(instrument), quantity, reference }.into());
+            commands
+                .push(TransferHolding { account, instrument: InstrumentId(instrument), quantity, reference }.into());
         }
         commands
     }
@@ -168,7 +173,8 @@ fn list(rulebook: &Rulebook, rng: &mut Rng, number: u32, date: TradeDate) -> any
         _ if risk_warning => rng.between(2, 6),
         _ => rng.between(3, 90),
     };
-    let rules = rulebook.instrument_rules(board, class, risk_warning, date).with_context(|| format!("instrument {number}"))?;
+    let rules =
+        rulebook.instrument_rules(board, class, risk_warning, date).with_context(|| format!("instrument {number}"))?;
     let rough = Price(yuan * 10_000 + rng.between(0, 9_999));
     let tick = rules.tick.at(rough);
     let prev_close = Price(rough.0 / tick.0 * tick.0);
@@ -194,7 +200,14 @@ fn list(rulebook: &Rulebook, rng: &mut Rng, number: u32, date: TradeDate) -> any
             partition: PartitionId(0),
             board_lot,
         },
-        reference: SetReference { instrument, prev_close, risk_warning, listing_day, delisting_day: 0, suspended: false },
+        reference: SetReference {
+            instrument,
+            prev_close,
+            risk_warning,
+            listing_day,
+            delisting_day: 0,
+            suspended: false,
+        },
         tick,
         limits: limits.map(|(up, down)| (down, up)),
         lot: if board_lot > 0 { i64::from(board_lot) } else { rules.lot.buy_min.0 },

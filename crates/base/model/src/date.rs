@@ -76,7 +76,11 @@ impl TradeDate {
         let mp = (5 * doy + 2) / 153;
         let month = if mp < 10 { mp + 3 } else { mp - 9 };
         let year = yoe + era * 400 + i64::from(month <= 2);
-        Self::new(u32::try_from(year).ok()?, u32::try_from(month).ok()?, u32::try_from(doy - (153 * mp + 2) / 5 + 1).ok()?)
+        Self::new(
+            u32::try_from(year).ok()?,
+            u32::try_from(month).ok()?,
+            u32::try_from(doy - (153 * mp + 2) / 5 + 1).ok()?,
+        )
     }
 
     /// 1 = Monday … 7 = Sunday.

@@ -24,13 +24,11 @@ pub mod wire;
 pub use command::{Command, Sequenced};
 pub use date::{SECOND, TradeDate, UnixNanos};
 pub use event::Event;
-pub use id::{
-    AccountId, ClientOrderId, InstrumentId, OrderId, OwnerId, ParentId, PartitionId, Seq, TradeId,
-};
+pub use id::{AccountId, ClientOrderId, InstrumentId, OrderId, OwnerId, ParentId, PartitionId, Seq, TradeId};
 pub use id_map::IdMap;
 pub use market::{
-    AccountKind, AccountStatus, Board, CancelReason, Currency, Exchange, InstrumentClass, OrderStatus, OrderType, Phase,
-    SelfTrade, SettlementState, Side, rights,
+    AccountKind, AccountStatus, Board, CancelReason, Currency, Exchange, InstrumentClass, OrderStatus, OrderType,
+    Phase, SelfTrade, SettlementState, Side, rights,
 };
 pub use quantity::{Money, Price, Qty, Quotation, Rate, notional};
 pub use reject::RejectCode;

@@ -208,7 +208,11 @@ impl Phase {
     pub const fn is_auction(self) -> bool {
         matches!(
             self,
-            Self::OpenAuction | Self::OpenAuctionNoCancel | Self::CloseAuction | Self::RandomClose | Self::CloseAuctionNoCancel
+            Self::OpenAuction
+                | Self::OpenAuctionNoCancel
+                | Self::CloseAuction
+                | Self::RandomClose
+                | Self::CloseAuctionNoCancel
         )
     }
 }
@@ -342,7 +346,19 @@ pub mod rights {
     pub const ALL: u32 = (1 << 14) - 1;
     /// Names by bit, for people.
     pub const NAMES: [&str; 14] = [
-        "main", "star", "chinext", "bse", "hk", "risk-warning", "delisting", "convertible", "reit", "repo", "b-share",
-        "fund", "bond", "programme",
+        "main",
+        "star",
+        "chinext",
+        "bse",
+        "hk",
+        "risk-warning",
+        "delisting",
+        "convertible",
+        "reit",
+        "repo",
+        "b-share",
+        "fund",
+        "bond",
+        "programme",
     ];
 }

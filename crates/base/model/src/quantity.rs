@@ -292,7 +292,16 @@ mod tests {
         for (value, expected) in [(5, 1), (-5, -1), (4, 0), (15, 2), (-14, -1)] {
             assert_eq!(div_half_up(value, 10), expected);
             let wide = i128::from(i64::MAX) * 20;
-            assert_eq!(div_half_up(wide + value, 10) - wide / 10, if value < 0 && value != -5 { expected } else if value == -5 { 0 } else { expected });
+            assert_eq!(
+                div_half_up(wide + value, 10) - wide / 10,
+                if value < 0 && value != -5 {
+                    expected
+                } else if value == -5 {
+                    0
+                } else {
+                    expected
+                }
+            );
         }
         assert_eq!(div_up(1, 10), 1);
         assert_eq!(div_up(-1, 10), -1);

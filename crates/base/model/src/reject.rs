@@ -138,10 +138,7 @@ impl Wire for RejectCode {
     }
     fn get(from: &mut Reader<'_>) -> Result<Self, WireError> {
         let code = from.get_u64()?;
-        u16::try_from(code)
-            .ok()
-            .and_then(Self::from_number)
-            .ok_or(WireError::UnknownCode { of: "RejectCode", code })
+        u16::try_from(code).ok().and_then(Self::from_number).ok_or(WireError::UnknownCode { of: "RejectCode", code })
     }
     fn show(&self) -> Value {
         Value::Unsigned(u64::from(self.number()))

@@ -58,7 +58,7 @@ impl Parents {
 
     fn index(&self, id: ParentId) -> Option<u32> {
         let index = id.number().checked_sub(self.base + 1)?;
-        (id.partition() == self.partition && index < self.rows.len() as u64).then(|| index as u32)
+        (id.partition() == self.partition && index < self.rows.len() as u64).then_some(index as u32)
     }
 
     pub(crate) fn adopt(&mut self, parent: ParentId, child: u32) {

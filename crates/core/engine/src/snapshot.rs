@@ -26,6 +26,9 @@ pub const SNAPSHOT_FORMAT: u32 = 1;
 /// Bytes that gather before a piece is handed on.
 const PIECE: usize = 1 << 18;
 
+/// Writes one section; between rows it calls the second argument, which hands on what has gathered.
+type WriteSection<'a> = &'a mut dyn FnMut(&mut Writer, &mut dyn FnMut(&mut Writer));
+
 /// Why bytes are not a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotError {
@@ -60,7 +63,7 @@ impl State {
         let mut out = Writer::with_capacity(PIECE + 4_096);
         self.write_core(&mut out);
         take(1, &mut out);
-        let mut section = |number: u32, write: &mut dyn FnMut(&mut Writer, &mut dyn FnMut(&mut Writer))| {
+        let mut section = |number: u32, write: WriteSection<'_>| {
             let mut flush = |out: &mut Writer| {
                 if out.len() >= PIECE {
                     take(number, out);

@@ -45,6 +45,12 @@ impl LatencyHistogram {
     #[must_use]
     pub fn summary(&self) -> LatencySummary {
         let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1_000.0;
-        LatencySummary { p50: at(0.5), p99: at(0.99), p999: at(0.999), count: self.0.len(), mean: self.0.mean() / 1_000.0 }
+        LatencySummary {
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            count: self.0.len(),
+            mean: self.0.mean() / 1_000.0,
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use batch::{CommandBatch, decode_batch};
 pub use error::CoreError;
 pub use gate::{Completion, Published};
 pub use layout::Layout;
-pub use port::{CorePort, Request, Submission};
+pub use port::{CorePort, Deliver, Look, Request, Submission};
 pub use recovery::{Recovered, Replayed, recover, replay};
 pub use role::{Core, CoreOptions, CoreReport};
 pub use snapshots::{SnapshotMeta, load_snapshot, write_snapshot};

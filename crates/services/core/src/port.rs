@@ -23,6 +23,11 @@ pub struct Request {
     pub time: Option<UnixNanos>,
 }
 
+/// Hands on what a look found.
+pub type Deliver = Box<dyn FnOnce() + Send>;
+/// A look at the state between two commands.
+pub type Look = Box<dyn FnOnce(&State) -> Deliver + Send>;
+
 /// What the sequencer receives.
 pub enum Submission {
     /// Commands, and where their answers go.
@@ -35,7 +40,7 @@ pub enum Submission {
         answers: Sender<Vec<Completion>>,
     },
     /// A look at the state between two commands. What it found leaves through the gate like everything else.
-    Inspect(Box<dyn FnOnce(&State) -> Box<dyn FnOnce() + Send> + Send>),
+    Inspect(Look),
     /// No more commands: finish and stop.
     Stop,
 }

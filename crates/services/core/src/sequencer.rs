@@ -15,7 +15,7 @@ use heng_runtime::{Clock, LatencyHistogram};
 use crate::batch::CommandBatch;
 use crate::gate::{Completion, Output, Published};
 use crate::journal_thread::Stamped;
-use crate::port::{Request, Submission};
+use crate::port::{Look, Request, Submission};
 
 /// Commands in one batch at most: what one journal record holds.
 const BATCH_COMMANDS_MAX: usize = 4_096;
@@ -48,7 +48,7 @@ struct Gathered {
     commands: Vec<Sequenced<Command>>,
     /// Per sender: where its answers go, the tickets of its commands, and when it sent them.
     senders: Vec<(Sender<Vec<Completion>>, Vec<u64>, Instant)>,
-    looks: Vec<Box<dyn FnOnce(&State) -> Box<dyn FnOnce() + Send> + Send>>,
+    looks: Vec<Look>,
     stop: bool,
 }
 

@@ -1,0 +1,4 @@
+//! Stores on real files.
+
+mod derived;
+mod owned;

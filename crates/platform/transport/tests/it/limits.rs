@@ -1,0 +1,113 @@
+//! Every limit is met by name, and what is running is not cut off by it.
+
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
+
+use heng_transport::{ServerOptions, TransportError};
+
+use crate::client::{get_request, read_reply, start, usual};
+
+#[test]
+fn a_large_body_is_refused_whether_announced_or_not() {
+    let server = start(ServerOptions { body_max: 8_192, ..usual() });
+    let reply = server.post("/echo", &format!("{{\"word\":\"{}\"}}", "a".repeat(9_000)));
+    assert_eq!(reply.problem()["status"], 413);
+    let chunk = format!("2000\r\n{}\r\n", "a".repeat(0x2000));
+    let chunked = server.send(&format!(
+        "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n"
+    ));
+    assert_eq!(chunked.problem()["status"], 413);
+    assert_eq!(server.post("/echo", r#"{"word":"a"}"#).status, 200);
+}
+
+#[test]
+fn too_many_at_once_are_refused_and_operators_are_not() {
+    let server = start(ServerOptions { requests_max: 1, ..usual() });
+    let mut first = server.connect();
+    first.write_all(get_request("/wait").as_bytes()).expect("sent");
+    server.began.recv().expect("the handler runs");
+    let refused = server.post("/echo", r#"{"word":"a"}"#);
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.problem()["code_name"], "Overloaded");
+    assert!(refused.head.contains("retry-after: 1"));
+    assert_eq!(server.get("/healthz").status, 200);
+    assert!(server.get("/metrics").body.contains("heng_http_requests_running 1\n"));
+    server.release.notify_waiters();
+    assert_eq!(read_reply(&mut first).body, "waited");
+    assert_eq!(server.post("/echo", r#"{"word":"a"}"#).status, 200, "the place is free again");
+}
+
+#[test]
+fn a_request_without_answer_in_time_is_told_that_its_outcome_is_open() {
+    let server = start(ServerOptions { request_max: Duration::from_millis(50), requests_max: 1, ..usual() });
+    let reply = server.get("/wait");
+    assert_eq!(reply.problem()["code_name"], "NoAnswer");
+    assert_eq!(reply.status, 503);
+    // It keeps its place until it has really ended.
+    assert_eq!(server.post("/echo", r#"{"word":"a"}"#).status, 429);
+}
+
+#[test]
+fn a_body_that_never_comes_ends_in_time() {
+    let server = start(ServerOptions { request_max: Duration::from_millis(50), ..usual() });
+    let mut stream = server.connect();
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    stream.write_all(head.as_bytes()).expect("sent");
+    assert_eq!(read_reply(&mut stream).status, 503);
+}
+
+#[test]
+fn a_silent_connection_is_closed_and_frees_its_place() {
+    let server = start(ServerOptions { silence_max: Duration::from_millis(50), connections_max: 1, ..usual() });
+    let mut silent = server.connect();
+    silent.write_all(b"GET /hea").expect("half a head");
+    let mut next = server.connect();
+    next.write_all(get_request("/healthz").as_bytes()).expect("sent");
+    assert_eq!(read_reply(&mut next).status, 200, "the silent one had the only place");
+    let mut rest = Vec::new();
+    let ended = silent.read_to_end(&mut rest);
+    assert!(ended.is_err() || rest.is_empty() || rest.starts_with(b"HTTP/1.1 4"), "{rest:?}");
+}
+
+#[test]
+fn stopping_lets_running_requests_end() {
+    let mut server = start(usual());
+    let mut first = server.connect();
+    first.write_all(get_request("/wait").as_bytes()).expect("sent");
+    server.began.recv().expect("the handler runs");
+    server.tell_to_stop();
+    server.release.notify_waiters();
+    assert_eq!(read_reply(&mut first).body, "waited");
+    server.join().expect("drained");
+}
+
+#[test]
+fn draining_ends_by_name_when_a_request_does_not() {
+    let mut server = start(ServerOptions { drain_max: Duration::from_millis(50), ..usual() });
+    let mut stuck = server.connect();
+    stuck.write_all(get_request("/wait").as_bytes()).expect("sent");
+    server.began.recv().expect("the handler runs");
+    let ended = server.join();
+    assert!(matches!(ended, Err(TransportError::NotDrained { running: 1, .. })), "{ended:?}");
+}
+
+#[test]
+fn http_2_without_upgrade_is_understood() {
+    let server = start(usual());
+    let mut stream = server.connect();
+    // The client preface and an empty SETTINGS frame (RFC 9113, 3.4); the server answers with its own SETTINGS.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").expect("sent");
+    let mut frame = [0u8; 9];
+    stream.read_exact(&mut frame).expect("a frame");
+    assert_eq!(frame[3], 4, "the type of a SETTINGS frame");
+}
+
+#[test]
+fn an_address_that_is_taken_is_told() {
+    let server = start(usual());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let options = ServerOptions::at(server.address);
+    let bound = runtime.block_on(heng_transport::Server::bind(options, Default::default(), Default::default()));
+    assert!(matches!(bound, Err(TransportError::Bind { .. })));
+}

@@ -1,0 +1,5 @@
+//! The server over real loopback sockets.
+
+mod client;
+mod limits;
+mod requests;
