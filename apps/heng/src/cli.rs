@@ -16,6 +16,8 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Word {
+    /// A live simulated market with HTTP door, SQL view and dashboard 启动实时模拟市场
+    Up(crate::up::UpArgs),
     /// One whole trading day at full speed, and proof that the books balance 全速运行一个交易日并证明账平
     Day(crate::day::DayArgs),
     /// Real order flow through the matching engine, compared with the exchange's tape 用真实委托流水回放撮合
@@ -33,6 +35,7 @@ enum Word {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
+        Word::Up(args) => crate::up::run(args),
         Word::Day(args) => crate::day::run(args),
         Word::Replay(args) => crate::replay::run(args),
         Word::Rules(args) => crate::rules::run(args),

@@ -141,8 +141,23 @@ fn print(as_json: bool, rows: &[(&str, serde_json::Value)]) {
 
 fn verify_journal(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Result<ExitCode> {
     let dir = journal_dir(&args.data)?;
-    let found = verify(storage.as_ref(), &dir)?;
-    let rows = [("sound", true.into()), ("report", format!("{found:?}").into())];
+    let Some(found) = verify(storage.as_ref(), &dir)? else {
+        bail!("{} holds no journal segment", dir.display());
+    };
+    let torn = found.torn.as_ref().map(|t| format!("{} bytes from byte {} of {}: {}", t.bytes, t.offset, t.path.display(), t.damage));
+    let quarantined: Vec<u64> = found.quarantined.iter().map(|q| q.sequence).collect();
+    let rows = [
+        ("sound", true.into()),
+        ("partition", found.partition.into()),
+        ("first_index", found.first_index.into()),
+        ("last_index", found.last_index.into()),
+        ("records", found.records.into()),
+        ("segments", found.segments.into()),
+        ("bytes", found.bytes.into()),
+        ("chain_head", hex(&found.chain_head).into()),
+        ("torn_tail", torn.into()),
+        ("quarantined", quarantined.into()),
+    ];
     print(args.json, &rows);
     Ok(ExitCode::SUCCESS)
 }
@@ -151,7 +166,17 @@ fn repair(storage: &Arc<dyn Storage>, args: &RepairArgs) -> anyhow::Result<ExitC
     let dir = journal_dir(&args.data)?;
     assert!(args.dry_run, "the command line asks for it");
     let plan = repair_plan(storage.as_ref(), &dir)?;
-    print(args.json, &[("changes", false.into()), ("plan", format!("{plan:?}").into())]);
+    let cut = plan.cut.as_ref().map(|cut| format!("{} from byte {}: {}", cut.path.display(), cut.offset, cut.reason));
+    let remove: Vec<String> = plan.remove.iter().map(|path| path.display().to_string()).collect();
+    let rows = [
+        ("clean", plan.is_clean().into()),
+        ("cut", cut.into()),
+        ("remove", remove.into()),
+        ("last_index_kept", plan.last_index_kept.into()),
+        ("loses_durable", plan.loses_durable.into()),
+        ("changed", false.into()),
+    ];
+    print(args.json, &rows);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,3 +14,4 @@ pub mod market;
 pub mod replay;
 pub mod rules;
 pub mod show;
+pub mod up;

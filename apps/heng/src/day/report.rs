@@ -66,7 +66,7 @@ impl DayReport {
             ("trade date", self.date.clone()),
             ("clients / instruments / seed", format!("{} / {} / {}", self.clients, self.instruments, self.seed)),
             ("orders", format!("{} ({} accepted, {rejects} refused)", self.orders, self.accepted)),
-            ("cancelled orders", self.cancels.to_string()),
+            ("orders cancelled on request", self.cancels.to_string()),
             ("trades", format!("{} ({} in auctions)", self.trades, self.auction_trades)),
             ("ledger postings", self.postings.to_string()),
             ("events", self.events.to_string()),

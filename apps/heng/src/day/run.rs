@@ -87,6 +87,7 @@ fn options(data: &Path, storage: &Arc<dyn Storage>, plan: Option<&Plan>) -> Core
         follows_clock: false,
         storage: Arc::clone(storage),
         segment_bytes: 64 << 20,
+        snapshots: None,
         on_fatal,
     }
 }

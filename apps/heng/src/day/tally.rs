@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heng_core::{CoreError, EventTail};
 use heng_journal::Storage;
-use heng_model::{Event, RejectCode};
+use heng_model::{CancelReason, Event, RejectCode};
 
 /// Totals of a day.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,10 @@ impl Tally {
                 // An order that the venue refuses was placed first.
                 self.placed_then_rejected += u64::from(rejected.client_order.0 == 0);
             }
-            Event::OrderCancelled(cancelled) => self.cancels += u64::from(!cancelled.shrunk),
+            // Cancels that a client or a kill switch asked for; rests of immediate orders and day ends are no cancels.
+            Event::OrderCancelled(cancelled) => {
+                self.cancels += u64::from(matches!(cancelled.reason, CancelReason::Client | CancelReason::Mass));
+            }
             Event::Trade(trade) => {
                 self.trades += 1;
                 self.auction_trades += u64::from(trade.auction);

@@ -111,7 +111,7 @@ impl World {
         let mut rng = Rng::new(self.options.seed ^ 0x4f1b, u64::from(number) + 7);
         core::array::from_fn(|_| {
             let instrument = rng.below(self.instruments.len() as u64) as u32;
-            (instrument, rng.between(2, 60) * if is_market_maker(number) { 200 } else { 1 })
+            (instrument, rng.between(20, 400) * if is_market_maker(number) { 200 } else { 1 })
         })
     }
 

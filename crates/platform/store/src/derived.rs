@@ -109,7 +109,8 @@ impl DerivedStore {
         transaction.execute(POSITION).await.map_err(StoreError::sql(failed))?;
         transaction.execute(sqlx::raw_sql(self.schema.sql)).await.map_err(StoreError::sql(failed))?;
         let start = Position::START;
-        write_position(&mut transaction, self.schema.view, start, "INSERT INTO event_position VALUES ($3, $1, $2)").await?;
+        write_position(&mut transaction, self.schema.view, start, "INSERT INTO event_position VALUES ($3, $1, $2)")
+            .await?;
         // The pragma takes no parameters; the version is a number of ours.
         let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", self.schema.version));
         transaction.execute(sqlx::raw_sql(version)).await.map_err(StoreError::sql(failed))?;
@@ -216,7 +217,8 @@ impl Snapshot {
 }
 
 async fn version_of(pool: &SqlitePool) -> Result<u32, StoreError> {
-    let row = sqlx::query("PRAGMA user_version").fetch_one(pool).await.map_err(StoreError::sql("read a view's version"))?;
+    let row =
+        sqlx::query("PRAGMA user_version").fetch_one(pool).await.map_err(StoreError::sql("read a view's version"))?;
     row.try_get(0).map_err(StoreError::sql("read a view's version"))
 }
 

@@ -184,13 +184,10 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             let detail = "the body must be sent with content-type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::BAD_REQUEST, detail));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let detail = match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than this door takes".to_owned(),
-                _ => format!("the body did not arrive: {rejection}"),
-            };
-            Problem::new(rejection.status(), Reason::BAD_REQUEST, detail)
-        })?;
+        // The guard has read the body already, inside its limits.
+        let body = Bytes::from_request(request, state).await;
+        let body =
+            body.map_err(|rejection| Problem::new(rejection.status(), Reason::BAD_REQUEST, rejection.to_string()))?;
         Self::from_json(&body)
     }
 }
@@ -263,11 +260,14 @@ mod tests {
                 ("/pricé~1x", "unknown field; known are: symbol, account, price"),
             ],
         );
-        check(r#"{"symbol":7,"account":"01","price":"bad"}"#, &[
-            ("/symbol", "expected text, found a number; write amounts as text"),
-            ("/account", "expected a whole number from 1 to 9"),
-            ("/price", "not a decimal number"),
-        ]);
+        check(
+            r#"{"symbol":7,"account":"01","price":"bad"}"#,
+            &[
+                ("/symbol", "expected text, found a number; write amounts as text"),
+                ("/account", "expected a whole number from 1 to 9"),
+                ("/price", "not a decimal number"),
+            ],
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -51,10 +52,9 @@ impl Guard {
     fn id_for(&self, request: &Request) -> String {
         let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
         let fits = |id: &&str| !id.is_empty() && id.len() <= REQUEST_ID_MAX && id.bytes().all(|b| b.is_ascii_graphic());
-        given.filter(fits).map_or_else(
-            || format!("{:x}-{:x}", self.began, self.next.fetch_add(1, Ordering::Relaxed)),
-            str::to_owned,
-        )
+        given
+            .filter(fits)
+            .map_or_else(|| format!("{:x}-{:x}", self.began, self.next.fetch_add(1, Ordering::Relaxed)), str::to_owned)
     }
 
     fn count(&self, status: StatusCode) {
@@ -95,13 +95,41 @@ impl Drop for Running {
     }
 }
 
+fn overloaded() -> Problem {
+    let detail = "as many requests as this door takes at once are running";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::OVERLOADED, detail).retry_after_s(1)
+}
+
+/// The whole body, inside its limits of size and time: what runs later never waits for a slow client.
+async fn read_body(request: Request, request_max: Duration) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    // The limit of size travels in the extensions.
+    let mut head = Request::new(body);
+    *head.extensions_mut() = parts.extensions.clone();
+    match tokio::time::timeout(request_max, Bytes::from_request(head, &())).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Problem::new(rejection.status(), Reason::BAD_REQUEST, "the body is larger than this door takes"))
+        }
+        Ok(Err(rejection)) => Err(Problem::bad_request(format!("the body did not arrive: {rejection}"))),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} ms", request_max.as_millis());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Reason::BAD_REQUEST, detail))
+        }
+    }
+}
+
 /// Around the business: a place, a time, a net. The request goes on in its own task, so that a client who hangs up
 /// does not cut a change in half, and it keeps its place until it has really ended.
 pub(crate) async fn bound(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let Ok(place) = Arc::clone(&guard.room).try_acquire_owned() else {
-        let detail = "as many requests as this door takes at once are running";
-        return Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::OVERLOADED, detail).retry_after_s(1).into_response();
+    if guard.room.available_permits() == 0 {
+        return overloaded().into_response();
+    }
+    let request = match read_body(request, guard.request_max).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
     };
+    let Ok(place) = Arc::clone(&guard.room).try_acquire_owned() else { return overloaded().into_response() };
     guard.running.add(1);
     let running = Running(Arc::clone(&guard.running));
     let task = tokio::spawn(async move {

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn hostile_text_gets_its_place_and_reason() {
         check(r#"{"a":1}"#, "ok an object");
-        check(r#"{"a":1,"a":2}"#, r#"line 1, column 11: the field "a" stands twice"#);
+        check(r#"{"a":1,"a":2}"#, r#"line 1, column 13: the field "a" stands twice"#);
         check("{\"a\":\n1,}", "line 2, column 3: trailing comma");
         check("", "line 1, column 0: EOF while parsing a value");
         check("{} {}", "line 1, column 4: trailing characters");

@@ -101,10 +101,16 @@ impl Metrics {
     /// # Panics
     /// If the name is already used for another kind of metric: our own bug.
     pub fn counter(&self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Arc<Counter> {
-        self.with(name, ("counter", help), labels, || Series::Counter(Arc::default()), |series| match series {
-            Series::Counter(counter) => Some(Arc::clone(counter)),
-            _ => None,
-        })
+        self.with(
+            name,
+            ("counter", help),
+            labels,
+            || Series::Counter(Arc::default()),
+            |series| match series {
+                Series::Counter(counter) => Some(Arc::clone(counter)),
+                _ => None,
+            },
+        )
     }
 
     /// The gauge of this name and these labels, made on first use.
@@ -112,10 +118,16 @@ impl Metrics {
     /// # Panics
     /// If the name is already used for another kind of metric: our own bug.
     pub fn gauge(&self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Arc<Gauge> {
-        self.with(name, ("gauge", help), labels, || Series::Gauge(Arc::default()), |series| match series {
-            Series::Gauge(gauge) => Some(Arc::clone(gauge)),
-            _ => None,
-        })
+        self.with(
+            name,
+            ("gauge", help),
+            labels,
+            || Series::Gauge(Arc::default()),
+            |series| match series {
+                Series::Gauge(gauge) => Some(Arc::clone(gauge)),
+                _ => None,
+            },
+        )
     }
 
     /// The histogram of this name and these labels, made on first use.

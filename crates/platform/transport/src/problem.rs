@@ -21,12 +21,8 @@ pub struct Reason {
 
 impl Reason {
     /// The request cannot be read.
-    pub const BAD_REQUEST: Self = Self {
-        number: 901,
-        name: "BadRequest",
-        english: "The request cannot be read.",
-        chinese: "请求无法解析",
-    };
+    pub const BAD_REQUEST: Self =
+        Self { number: 901, name: "BadRequest", english: "The request cannot be read.", chinese: "请求无法解析" };
     /// Too much at once.
     pub const OVERLOADED: Self = Self {
         number: 902,
@@ -52,7 +48,11 @@ impl Reason {
 
 /// A refusal or failure, ready to be sent as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+// Refusals are rare and travel as errors: a pointer keeps every `Result` small.
+#[derive(Clone, Debug, PartialEq)]
+struct Inner {
     status: StatusCode,
     reason: Reason,
     detail: String,
@@ -66,7 +66,7 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, reason: Reason, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { status, reason, detail, errors: Vec::new(), members: Map::new(), retry_after_s: None }
+        Self(Box::new(Inner { status, reason, detail, errors: Vec::new(), members: Map::new(), retry_after_s: None }))
     }
 
     /// A request that cannot be read, 400.
@@ -85,56 +85,56 @@ impl Problem {
     /// Adds what is wrong with single fields.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// Adds a member of the caller's own; names of the standard members are taken.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Tells the client when to try again.
     #[must_use]
-    pub const fn retry_after_s(mut self, seconds: u32) -> Self {
-        self.retry_after_s = Some(seconds);
+    pub fn retry_after_s(mut self, seconds: u32) -> Self {
+        self.0.retry_after_s = Some(seconds);
         self
     }
 
     /// The status.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// The reason.
     #[must_use]
-    pub const fn reason(&self) -> Reason {
-        self.reason
+    pub fn reason(&self) -> Reason {
+        self.0.reason
     }
 
     /// The document; `instance` names the request.
     #[must_use]
     pub fn document(&self, instance: Option<&str>) -> Value {
         // The caller's members come first, so that they can never replace a standard one.
-        let mut document = self.members.clone();
+        let mut document = self.0.members.clone();
         let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
-        set("type", json!(format!("urn:heng:problem:{}", self.reason.name)));
-        set("title", json!(self.reason.english));
-        set("title_zh", json!(self.reason.chinese));
-        set("status", json!(self.status.as_u16()));
-        set("code_name", json!(self.reason.name));
-        set("code", if self.reason.number == 0 { Value::Null } else { json!(self.reason.number) });
-        if !self.detail.is_empty() {
-            set("detail", json!(self.detail));
+        set("type", json!(format!("urn:heng:problem:{}", self.0.reason.name)));
+        set("title", json!(self.0.reason.english));
+        set("title_zh", json!(self.0.reason.chinese));
+        set("status", json!(self.0.status.as_u16()));
+        set("code_name", json!(self.0.reason.name));
+        set("code", if self.0.reason.number == 0 { Value::Null } else { json!(self.0.reason.number) });
+        if !self.0.detail.is_empty() {
+            set("detail", json!(self.0.detail));
         }
         if let Some(id) = instance {
             set("instance", json!(format!("urn:heng:request:{id}")));
         }
-        if !self.errors.is_empty() {
-            let list = self.errors.iter().map(|e| json!({ "pointer": e.pointer, "detail": e.detail }));
+        if !self.0.errors.is_empty() {
+            let list = self.0.errors.iter().map(|e| json!({ "pointer": e.pointer, "detail": e.detail }));
             set("errors", list.collect());
         }
         Value::Object(document)
@@ -143,8 +143,8 @@ impl Problem {
     /// The response; `instance` names the request.
     pub(crate) fn response(&self, instance: Option<&str>) -> Response {
         let body = self.document(instance).to_string();
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        if let Some(seconds) = self.retry_after_s {
+        let mut response = (self.0.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(seconds) = self.0.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

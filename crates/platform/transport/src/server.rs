@@ -56,7 +56,8 @@ impl Server {
         routes: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), TransportError> {
-        let guard = Arc::new(Guard::new(self.options.requests_max, self.options.request_max, Arc::clone(&self.metrics)));
+        let guard =
+            Arc::new(Guard::new(self.options.requests_max, self.options.request_max, Arc::clone(&self.metrics)));
         let app = wrap(routes, &guard, self.options.body_max, self.metrics, self.health);
         let listener = BoundedListener {
             inner: self.listener,
@@ -87,17 +88,15 @@ impl Server {
 }
 
 fn wrap(routes: Router, guard: &Arc<Guard>, body_max: usize, metrics: Arc<Metrics>, health: Health) -> Router {
-    let operators = Router::new()
-        .route("/healthz", get(move || async move { health.answer() }))
-        .route(
-            "/metrics",
-            get(move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
-        );
+    let operators = Router::new().route("/healthz", get(move || async move { health.answer() })).route(
+        "/metrics",
+        get(move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
+    );
     routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(body_max))
         .layer(from_fn_with_state(Arc::clone(guard), bound))
+        .layer(DefaultBodyLimit::max(body_max))
         .merge(operators)
         .layer(from_fn_with_state(Arc::clone(guard), name_and_count))
 }

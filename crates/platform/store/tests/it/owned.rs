@@ -37,7 +37,8 @@ async fn steps_are_applied_once_and_never_changed() {
 #[tokio::test]
 async fn a_dropped_change_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = OwnedStore::open(&StoreOptions::at(folder.path().join("owned.db")), &[FIRST, SECOND]).await.expect("it opens");
+    let store =
+        OwnedStore::open(&StoreOptions::at(folder.path().join("owned.db")), &[FIRST, SECOND]).await.expect("it opens");
     let mut change = store.begin().await.expect("a change");
     sqlx::query("INSERT INTO notes VALUES (1, 'x')").execute(&mut *change).await.expect("a row");
     drop(change);

@@ -53,7 +53,8 @@ pub(crate) fn start(options: ServerOptions) -> Running {
     let release = Arc::new(Notify::new());
     let routes = routes(begins, Arc::clone(&release));
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let health = Health::default();
             health.add("store", || Check { well: false, detail: "parked".into() });

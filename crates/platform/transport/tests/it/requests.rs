@@ -12,7 +12,8 @@ fn a_good_request_is_answered_and_named() {
     assert_eq!(named.status, 404);
     assert_eq!(named.problem()["instance"], "urn:heng:request:my-7");
     let long = "y".repeat(65);
-    let named = server.send(&format!("GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-request-id: {long}\r\n\r\n"));
+    let named =
+        server.send(&format!("GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-request-id: {long}\r\n\r\n"));
     assert!(!named.body.contains(&long), "an id that is too long is replaced");
 }
 
@@ -44,7 +45,10 @@ fn other_media_methods_and_paths_are_refused() {
     assert_eq!(reply.problem()["status"], 415);
     assert_eq!(server.get("/echo").problem()["status"], 405);
     let missing = server.get("/nothing").problem();
-    assert_eq!((missing["status"].as_u64(), missing["detail"].as_str()), (Some(404), Some("there is nothing at /nothing")));
+    assert_eq!(
+        (missing["status"].as_u64(), missing["detail"].as_str()),
+        (Some(404), Some("there is nothing at /nothing"))
+    );
     assert_eq!(missing["title_zh"], "请求无法解析");
 }
 
@@ -63,7 +67,10 @@ fn operators_see_health_and_metrics() {
     let health = server.get("/healthz");
     assert_eq!(health.status, 200);
     let told: serde_json::Value = serde_json::from_str(&health.body).expect("JSON");
-    assert_eq!((told["status"].as_str(), told["parts"]["store"]["detail"].as_str()), (Some("degraded"), Some("parked")));
+    assert_eq!(
+        (told["status"].as_str(), told["parts"]["store"]["detail"].as_str()),
+        (Some("degraded"), Some("parked"))
+    );
     assert_eq!(server.get("/nothing").status, 404);
     let metrics = server.get("/metrics").body;
     assert!(metrics.contains("heng_http_requests_total{class=\"4xx\",status=\"404\"} 1\n"), "{metrics}");

@@ -1,0 +1,52 @@
+//! A first order that a person can paste.
+
+use heng_core::CorePort;
+use heng_engine::State;
+use heng_model::{AccountKind, AccountStatus, Board, Currency, Money, Phase, Price, Qty, notional, rights};
+
+use super::DEMO_CLIENTS;
+
+/// An order that the market takes now.
+struct FirstOrder {
+    account: u64,
+    symbol: String,
+    price: Price,
+    quantity: Qty,
+}
+
+/// A demo client who can pay for one lot of a stock that trades.
+fn first_order(state: &State) -> Option<FirstOrder> {
+    let stock = state.instruments().find(|instrument| {
+        let id = instrument.definition.instrument;
+        let day = state.day_of(id);
+        instrument.definition.board == Board::SseMain
+            && state.venue().phase(id) == Some(Phase::Continuous)
+            && day.is_some_and(|day| !day.suspended && !day.risk_warning && day.limits.is_some())
+    })?;
+    let id = stock.definition.instrument;
+    let day = state.day_of(id)?;
+    let (_, ask, last) = state.venue().quote(id)?;
+    let price = ask.or(last).unwrap_or(day.prev_close);
+    let quantity = day.rules.lot.buy_min;
+    let cost = notional(day.rules.quotation, price, quantity)?;
+    let accounts = state.ledger().accounts().iter().take(DEMO_CLIENTS as usize);
+    let mut rows = (0u32..).zip(accounts);
+    let (_, account) = rows.find(|(row, account)| {
+        account.kind == AccountKind::Cash
+            && account.status == AccountStatus::Normal
+            && account.rights & rights::MAIN != 0
+            && state.ledger().cash(*row, Currency::Cny).available() > cost + cost + Money(1_000_000)
+    })?;
+    Some(FirstOrder { account: account.id.0, symbol: stock.definition.symbol.clone(), price, quantity })
+}
+
+/// The line to paste: an order if one can be placed now, else a look at the instruments.
+pub(super) fn curl(port: &CorePort, address: &str) -> anyhow::Result<String> {
+    let Some(order) = port.inspect(first_order)? else { return Ok(format!("curl -s {address}/v1/instruments")) };
+    let FirstOrder { account, symbol, price, quantity } = order;
+    let body = format!(
+        "{{\"account\":\"{account}\",\"client_order_id\":\"my-first\",\"symbol\":\"{symbol}\",\"side\":\"buy\",\
+         \"type\":\"limit\",\"price\":\"{price}\",\"quantity\":\"{quantity}\"}}"
+    );
+    Ok(format!("curl -s {address}/v1/orders -H 'content-type: application/json' -d '{body}'"))
+}

@@ -1,0 +1,480 @@
+//! `heng up`, end to end: the real binary, killed and resumed; and its view against the core's own state.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command as Process, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use heng::market::{Flow, FlowOptions, World, WorldOptions};
+use heng_core::{Core, CoreError, CoreOptions, EventTail, Layout, Request};
+use heng_engine::{Capacity, State};
+use heng_journal::{OsStorage, Storage};
+use heng_ledger::withdrawable;
+use heng_model::command::OpenDay;
+use heng_model::{Command, Currency, Money, PartitionId, Qty, SECOND, Seq, TradeDate, UnixNanos};
+use heng_runtime::SystemClock;
+use heng_store::StoreOptions;
+use heng_trading::{CommandEvents, DoorOptions, Doors, EventBlock, TradingView, ViewReader, routes};
+use heng_transport::{Health, Metrics, Server, ServerOptions};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// A folder of its own that disappears with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("heng-it-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One request on its own connection; status and JSON body.
+fn send(address: &str, request: &str) -> (u16, Value) {
+    let host = address.strip_prefix("http://").expect("an http address");
+    let mut stream = TcpStream::connect(host).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket option");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+    (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
+}
+
+fn get(address: &str, path: &str) -> (u16, Value) {
+    send(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+}
+
+fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = body.to_string();
+    let head = "host: x\r\nconnection: close\r\ncontent-type: application/json";
+    send(address, &format!("POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// A running `heng up`; killed when it is dropped.
+struct House {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    address: String,
+    /// What it said before.
+    notes: String,
+    /// The order that the house offers to paste.
+    first_order: Value,
+}
+
+fn binary() -> PathBuf {
+    std::env::var_os("HENG_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_heng")), PathBuf::from)
+}
+
+impl House {
+    /// Starts the binary and waits until it says that it is ready.
+    fn start(folder: &Path, more: &[&str]) -> Self {
+        let ready = folder.join("ready.json");
+        let mut child = Process::new(binary())
+            .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "100"])
+            .arg("--data")
+            .arg(folder.join("data"))
+            .arg("--ready-file")
+            .arg(&ready)
+            .args(more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut out = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut notes = String::new();
+        let address = line_with(&mut out, "ready: ", &mut notes);
+        let address = address.strip_prefix("ready: ").expect("it says so").to_owned();
+        let told: Value =
+            serde_json::from_slice(&std::fs::read(&ready).expect("the ready file is there")).expect("JSON");
+        assert_eq!(told, json!({ "http": address }));
+        let curl = line_with(&mut out, "curl ", &mut String::new());
+        let body = curl.split_once("-d '").expect("an order to paste").1.trim_end_matches('\'');
+        let first_order = serde_json::from_str(body).expect("the order is JSON");
+        Self { child, out, address, notes, first_order }
+    }
+
+    /// No warning, no time to write anything.
+    fn kill(mut self) {
+        self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM; returns the exit code.
+    fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Process::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("its output ends");
+        self.child.wait().expect("it ends").code()
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        get(&self.address, path)
+    }
+
+    fn place(&self, order: &Value) -> (u16, Value) {
+        post(&self.address, "/v1/orders", order)
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        // A child that was waited for is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The first line that begins with `word`; what comes before it is added to `before`.
+fn line_with(out: &mut BufReader<ChildStdout>, word: &str, before: &mut String) -> String {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).expect("its output is text"), 0, "it ended without saying {word}");
+        if line.trim().starts_with(word) {
+            return line.trim().to_owned();
+        }
+        before.push_str(&line);
+    }
+}
+
+/// An order of the first one's kind, under another key.
+fn keyed(order: &Value, key: &str, price: Option<&str>) -> Value {
+    let mut order = order.clone();
+    order["client_order_id"] = json!(key);
+    if let Some(price) = price {
+        order["price"] = json!(price);
+    }
+    order
+}
+
+/// What must never change about an outcome.
+fn essence((status, told): &(u16, Value)) -> Value {
+    let accepted = matches!(status, 200 | 201);
+    json!({ "accepted": accepted, "order": told["order_id"], "sequence": told["sequence"], "code": told["code"] })
+}
+
+#[test]
+fn outcomes_survive_a_kill_and_a_restart() {
+    let folder = Folder::new("up-kill");
+    let house = House::start(&folder.0, &[]);
+    let order = house.first_order.clone();
+    let mut outcomes: BTreeMap<String, (Value, Value)> = BTreeMap::new();
+    for number in 0..40 {
+        // Every fourth asks for a price that no market takes.
+        let price = (number % 4 == 3).then_some("900000");
+        let ask = keyed(&order, &format!("kill-{number}"), price);
+        let told = house.place(&ask);
+        assert!(matches!(told.0, 201 | 422), "{told:?}");
+        assert_eq!(told.0 == 422, price.is_some(), "{told:?}");
+        outcomes.insert(format!("kill-{number}"), (ask, essence(&told)));
+    }
+    let (ask, first) = outcomes["kill-0"].clone();
+    let (status, again) = house.place(&ask);
+    assert_eq!((status, again["repeated"].as_bool()), (200, Some(true)));
+    assert_eq!(essence(&(status, again)), first);
+    let (status, reused) = house.place(&keyed(&ask, "kill-0", Some("900000")));
+    assert_eq!((status, reused["code_name"].as_str()), (409, Some("KeyReused")));
+    house.kill();
+
+    let house = House::start(&folder.0, &[]);
+    for (key, (ask, expected)) in &outcomes {
+        let told = house.place(ask);
+        assert!(matches!(told.0, 200 | 422), "{key}: {told:?}");
+        assert_eq!(told.1["repeated"], true, "{key}");
+        assert_eq!(essence(&told), *expected, "{key}");
+    }
+    check_reads(&house, &outcomes);
+    assert_eq!(house.terminate(), Some(0));
+}
+
+/// The view shows each order once, as it was answered.
+fn check_reads(house: &House, outcomes: &BTreeMap<String, (Value, Value)>) {
+    let account = outcomes["kill-0"].0["account"].as_str().expect("an account");
+    let last = outcomes.values().filter_map(|(_, told)| told["sequence"].as_u64()).max().expect("sequences");
+    let (status, told) = house.get(&format!("/v1/orders?account={account}&limit=1000&min_sequence={last}"));
+    assert_eq!(status, 200);
+    assert!(told["as_of_sequence"].as_u64() >= Some(last));
+    let orders = told["orders"].as_array().expect("a list");
+    for (key, (_, expected)) in outcomes {
+        let found: Vec<&Value> = orders.iter().filter(|order| order["client_order_id"] == key.as_str()).collect();
+        assert_eq!(found.len(), 1, "{key}");
+        assert_eq!(found[0]["order_id"], expected["order"], "{key}");
+        assert_eq!(found[0]["sequence"], expected["sequence"], "{key}");
+        assert_eq!(found[0]["reject"]["code"], expected["code"], "{key}");
+    }
+}
+
+#[test]
+fn clients_trade_cancel_and_watch() {
+    let folder = Folder::new("up-trade");
+    let house = House::start(&folder.0, &["--seed", "7"]);
+    let (_, health) = house.get("/healthz");
+    assert_eq!(health["status"], "ok", "{health}");
+    let (_, market) = house.get("/v1/instruments?limit=1");
+    assert_eq!(
+        (market["day_open"].as_bool(), market["instruments"][0]["phase"].as_str()),
+        (Some(true), Some("continuous"))
+    );
+    // At the lowest price of the day a buy rests.
+    let low = market["instruments"][0]["limit_down"].as_str().expect("a limit").to_owned();
+    let resting = keyed(&house.first_order, "resting", Some(&low));
+    let (status, placed) = house.place(&resting);
+    assert_eq!(status, 201, "{placed}");
+    let id = placed["order_id"].as_str().expect("an id");
+    let sequence = placed["sequence"].as_u64().expect("a sequence");
+    let (status, told) = house.get(&format!("/v1/orders/{id}?min_sequence={sequence}"));
+    assert_eq!((status, told["status"].as_str(), told["filled"].as_str()), (200, Some("working"), Some("0")), "{told}");
+    let account = resting["account"].as_str().expect("an account");
+    let (_, held) = house.get(&format!("/v1/accounts/{account}?min_sequence={sequence}"));
+    assert_eq!(held["cash"][0]["frozen"], told["hold_cash"]);
+    let cancel = json!({ "account": account });
+    let (status, cancelled) = post(&house.address, &format!("/v1/orders/{id}/cancel"), &cancel);
+    assert_eq!(status, 200, "{cancelled}");
+    let sequence = cancelled["sequence"].as_u64().expect("a sequence");
+    let (_, told) = house.get(&format!("/v1/orders/{id}?min_sequence={sequence}"));
+    assert_eq!((told["status"].as_str(), told["reason"].as_str()), (Some("cancelled"), Some("client")));
+    assert_eq!(post(&house.address, &format!("/v1/orders/{id}/cancel"), &cancel).0, 422, "it is done already");
+    let (_, metrics) = house.get("/metrics");
+    let metrics = metrics.as_str().expect("text");
+    for name in [
+        "heng_orders_total{outcome=\"accepted\"} 1",
+        "heng_view_lag_seconds{view=\"trading\"}",
+        "heng_core_durable_sequence",
+    ] {
+        assert!(metrics.contains(name), "{name}\n{metrics}");
+    }
+    assert_eq!(house.terminate(), Some(0));
+}
+
+#[test]
+fn a_folder_in_use_and_another_ones_journal_are_refused() {
+    let folder = Folder::new("up-lock");
+    let house = House::start(&folder.0, &[]);
+    let second = Process::new(binary())
+        .args(["up", "--headless", "--http-port", "0", "--data"])
+        .arg(folder.0.join("data"))
+        .output()
+        .expect("the binary starts");
+    assert!(!second.status.success());
+    let told = String::from_utf8_lossy(&second.stderr);
+    assert!(told.contains("another process uses the data folder"), "{told}");
+    assert_eq!(house.terminate(), Some(0));
+}
+
+#[test]
+fn other_rule_files_wait_for_their_activation() {
+    let folder = Folder::new("up-rules");
+    assert_eq!(House::start(&folder.0, &[]).terminate(), Some(0));
+    let rules = folder.0.join("rules");
+    std::fs::create_dir_all(&rules).expect("a folder");
+    for (name, text) in heng_rulebook::Rulebook::embedded_files() {
+        std::fs::write(rules.join(name), format!("# Changed.\n{text}")).expect("a rule file");
+    }
+    let rules = rules.to_str().expect("a plain path");
+    let house = House::start(&folder.0, &["--rules", rules]);
+    assert!(house.notes.contains("to activate the given ones"), "{}", house.notes);
+    assert_eq!(house.terminate(), Some(0));
+    let house = House::start(&folder.0, &["--rules", rules, "--activate-rules"]);
+    assert!(house.notes.contains("hold from 2026-07-07 on"), "{}", house.notes);
+    assert_eq!(house.terminate(), Some(0));
+    let house = House::start(&folder.0, &["--rules", rules]);
+    assert!(!house.notes.contains("activate"), "{}", house.notes);
+    assert_eq!(house.terminate(), Some(0));
+}
+
+/// A whole day through the core, in memory of the test.
+struct Day {
+    core: Core,
+    layout: Layout,
+    storage: Arc<dyn Storage>,
+    date: TradeDate,
+    _folder: Folder,
+}
+
+fn a_day() -> Day {
+    let folder = Folder::new("up-view");
+    let date = TradeDate::new(2026, 7, 6).expect("a date");
+    let storage = OsStorage::shared();
+    let options = CoreOptions {
+        data: folder.0.clone(),
+        partition: PartitionId(0),
+        capacity: Capacity::default(),
+        clock: Arc::new(SystemClock),
+        follows_clock: false,
+        storage: Arc::clone(&storage),
+        segment_bytes: 16 << 20,
+        snapshots: None,
+        on_fatal: |error| panic!("{error}"),
+    };
+    let core = Core::start(&options).expect("the core starts");
+    let world = WorldOptions { clients: 150, instruments: 60, seed: 3, date };
+    let world = World::new(world, &heng_rulebook::Rulebook::embedded_files()).expect("a world");
+    let flow = Flow::new(&world, FlowOptions { orders: 20_000, first_order: 0 });
+    run(&core, world.setup().chain(flow));
+    Day { core, layout: Layout::new(&folder.0), storage, date, _folder: folder }
+}
+
+fn run(core: &Core, commands: impl Iterator<Item = (UnixNanos, Command)>) {
+    let (answers, answered) = channel();
+    let commands: Vec<(UnixNanos, Command)> = commands.collect();
+    for chunk in commands.chunks(500) {
+        let requests =
+            chunk.iter().map(|(time, command)| Request { command: command.clone(), ticket: 0, time: Some(*time) });
+        core.port().send(requests.collect(), &answers).expect("the core takes them");
+        let mut left = chunk.len();
+        while left > 0 {
+            left -= answered.recv().expect("the core answers").len();
+        }
+    }
+}
+
+/// The view's doors, read through a real socket.
+struct Reading {
+    address: String,
+    view: tokio::sync::Mutex<TradingView>,
+    _stop: oneshot::Sender<()>,
+}
+
+async fn read_from(view: TradingView, port: heng_core::CorePort) -> Reading {
+    let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
+    let reader: ViewReader = view.reader();
+    let doors = Doors { port: Arc::new(port), view: reader, options: DoorOptions::default() };
+    let routes = routes(doors, &metrics, &health);
+    let options = ServerOptions::at("127.0.0.1:0".parse().expect("an address"));
+    let server = Server::bind(options, metrics, health).await.expect("a free port");
+    let address = format!("http://{}", server.address());
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(server.serve(routes, async {
+        // A dropped sender stops the server as well.
+        let _ = stopped.await;
+    }));
+    Reading { address, view: tokio::sync::Mutex::new(view), _stop: stop }
+}
+
+/// Lets the view take everything that has left the gate.
+async fn catch_up(day: &Day, view: &mut TradingView) {
+    let mut tail =
+        EventTail::open(&day.storage, &day.layout.events, view.position().sequence).expect("the record is there");
+    let head = day.core.port().published().durable();
+    while Seq(tail.next_sequence() - 1) < head {
+        let first = Seq(tail.next_sequence());
+        let mut commands = Vec::new();
+        tail.next_block::<CoreError>(|frame| {
+            commands.push(CommandEvents { seq: frame.seq, time: frame.time, events: frame.events });
+            Ok(())
+        })
+        .expect("the record is sound");
+        let through = Seq(tail.next_sequence() - 1);
+        view.take(&EventBlock { first, commands, through }).await.expect("the view takes all that the core says");
+    }
+}
+
+/// What the core knows of an account, as the doors tell it.
+fn account_as_told(state: &State, row: u32) -> Value {
+    let (ledger, text) = (state.ledger(), |money: Money| money.to_string());
+    let account = ledger.account(row);
+    let cash = ledger.cash(row, Currency::Cny);
+    let mut holdings: Vec<(u32, Value)> = ledger
+        .positions()
+        .iter()
+        .filter(|position| position.account_row == row && position.total() != Qty::ZERO)
+        .map(|position| {
+            let id = heng_model::InstrumentId(position.instrument);
+            let symbol = &state.instrument(id).expect("held instruments are defined").definition.symbol;
+            let told = json!({
+                "symbol": symbol, "total": position.total().to_string(), "sellable": position.sellable.to_string(),
+                "frozen": position.frozen.to_string(), "unsellable": position.unsellable.to_string(),
+            });
+            (position.instrument, told)
+        })
+        .collect();
+    holdings.sort_by_key(|(instrument, _)| *instrument);
+    json!({
+        "balance": text(cash.balance), "frozen": text(cash.frozen), "available": text(cash.available()),
+        "available_hk": text(cash.available_hk()), "withdrawable": text(withdrawable(account, &cash, Currency::Cny)),
+        "holdings": holdings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
+    })
+}
+
+/// Status and filled quantity of an account's orders of the day, newest first.
+fn orders_as_told(state: &State, row: u32) -> Vec<Value> {
+    let told = state.orders_of(row).map(|(id, order)| {
+        json!({
+            "order_id": id.0.to_string(), "status": order.status.name(), "filled": order.filled.to_string(),
+            "quantity": order.quantity.to_string(), "code": order.reject_code().map(heng_model::RejectCode::number),
+            "hold_cash": order.hold_cash.to_string(),
+        })
+    });
+    told.take(1_000).collect()
+}
+
+/// Every account of the view is compared with the core's state.
+fn compare(day: &Day, address: &str) -> usize {
+    let known: Vec<(u64, Value, Vec<Value>)> = day
+        .core
+        .port()
+        .inspect(|state| {
+            let rows = 0..u32::try_from(state.ledger().accounts().len()).expect("few accounts");
+            rows.map(|row| (state.ledger().account(row).id.0, account_as_told(state, row), orders_as_told(state, row)))
+                .collect()
+        })
+        .expect("the core runs");
+    let date = day.core.port().inspect(|state| state.trade_date().0).expect("the core runs");
+    let mut orders_seen = 0;
+    for (id, account, orders) in known {
+        let (_, told) = get(address, &format!("/v1/accounts/{id}"));
+        let cash = told["cash"].as_array().expect("a list").iter().find(|cash| cash["currency"] == "CNY").cloned();
+        let cash = cash.expect("every client was given yuan");
+        for name in ["balance", "frozen", "available", "available_hk", "withdrawable"] {
+            assert_eq!(cash[name], account[name], "{name} of account {id}");
+        }
+        assert_eq!(told["holdings"], account["holdings"], "account {id}");
+        let (_, told) = get(address, &format!("/v1/orders?account={id}&limit=1000&trade_date={date}"));
+        let told = told["orders"].as_array().expect("a list").iter().map(|order| {
+            json!({
+                "order_id": order["order_id"], "status": order["status"], "filled": order["filled"],
+                "quantity": order["quantity"], "code": order["reject"]["code"], "hold_cash": order["hold_cash"],
+            })
+        });
+        let told: Vec<Value> = told.collect();
+        orders_seen += told.len();
+        assert_eq!(told, orders, "orders of account {id}");
+    }
+    orders_seen
+}
+
+#[test]
+fn the_view_tells_what_the_core_knows() {
+    let day = a_day();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let options = StoreOptions::at(day.layout.derived.join("trading.db"));
+    let reading = runtime.block_on(async {
+        let (mut view, _) = TradingView::open(&options).await.expect("the view opens");
+        catch_up(&day, &mut view).await;
+        read_from(view, day.core.port()).await
+    });
+    // Market makers have more orders than one page shows.
+    assert!(compare(&day, &reading.address) > 10_000, "most orders are compared");
+    // The next day: T+1 shares become sellable, due cash comes a day closer.
+    let next = day.date.plus_days(1).expect("a date");
+    let open = OpenDay { date: next, random_close_s: 0 };
+    run(&day.core, [(UnixNanos::at(next, 8 * 3_600 * SECOND), Command::from(open))].into_iter());
+    runtime.block_on(async { catch_up(&day, &mut *reading.view.lock().await).await });
+    assert_eq!(compare(&day, &reading.address), 0, "the new day has no order yet");
+    let (_, metrics) = get(&reading.address, "/metrics");
+    assert!(metrics.as_str().is_some_and(|text| text.contains("heng_view_parked{view=\"trading\"} 0")), "{metrics}");
+}

@@ -1,0 +1,72 @@
+//! What the doors need of the view for every order, in memory: symbols, and the trading day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use heng_model::{InstrumentId, TradeDate};
+
+use crate::fold::is_connect;
+use crate::tables::{InstrumentRow, MarketRow};
+
+/// Symbols and the trading day, as of the last committed batch.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_symbol: BTreeMap<String, InstrumentId>,
+    symbols: BTreeMap<i64, String>,
+    connect: BTreeSet<i64>,
+    trade_date: TradeDate,
+}
+
+impl Directory {
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a batch changed.
+    pub(crate) fn update<'a>(&self, rows: impl Iterator<Item = &'a InstrumentRow>, market: &MarketRow) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let number = InstrumentId(u32::try_from(row.instrument).unwrap_or(u32::MAX));
+            if let Some(old) = inner.symbols.insert(row.instrument, row.symbol.clone())
+                && old != row.symbol
+            {
+                inner.by_symbol.remove(&old);
+            }
+            inner.by_symbol.insert(row.symbol.clone(), number);
+            if is_connect(row) {
+                inner.connect.insert(row.instrument);
+            }
+        }
+        inner.trade_date = date(market.trade_date);
+    }
+
+    /// The instrument with this symbol.
+    pub(crate) fn instrument(&self, symbol: &str) -> Option<InstrumentId> {
+        self.read().by_symbol.get(symbol).copied()
+    }
+
+    /// The symbol of an instrument; its number where none is known.
+    pub(crate) fn symbol(&self, instrument: i64) -> String {
+        self.read().symbols.get(&instrument).cloned().unwrap_or_else(|| instrument.to_string())
+    }
+
+    /// Whether an instrument trades through Stock Connect.
+    pub(crate) fn is_connect(&self, instrument: i64) -> bool {
+        self.read().connect.contains(&instrument)
+    }
+
+    /// The trade date that is open, or was last.
+    pub(crate) fn trade_date(&self) -> TradeDate {
+        self.read().trade_date
+    }
+}
+
+/// A stored trade date; 0 is none.
+pub(crate) fn date(number: i64) -> TradeDate {
+    u32::try_from(number).ok().and_then(TradeDate::from_number).unwrap_or(TradeDate::NONE)
+}

@@ -1,0 +1,142 @@
+//! The view's derived tables: where they are, and the questions that the doors ask them.
+
+use heng_model::{AccountId, ClientOrderId, OrderId, TradeDate};
+use heng_store::{Connection, Schema, StoreError};
+use sqlx::Row as _;
+use sqlx::query_builder::QueryBuilder;
+
+use crate::tables::{AccountRow, CashRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, PhaseRow, Table};
+
+/// The tables of this service.
+pub(crate) const SCHEMA: Schema = Schema { view: "trading", version: 1, sql: include_str!("tables.sql") };
+
+/// Which orders are asked for, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OrderFilter {
+    pub(crate) account: AccountId,
+    pub(crate) client_order: Option<ClientOrderId>,
+    pub(crate) trade_date: Option<TradeDate>,
+    pub(crate) live_only: bool,
+    /// Only orders with a smaller id: the next page.
+    pub(crate) before: Option<OrderId>,
+    pub(crate) limit: u32,
+}
+
+fn sql(action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::Sql { action, source }
+}
+
+fn rows_of<T: Table>(rows: &[heng_store::Row], action: &'static str) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| T::from_row(row)).collect::<Result<_, _>>().map_err(sql(action))
+}
+
+/// Rows of `T` with `condition` (and order and limit) behind the table's name; `$1`, `$2` … are `values`.
+async fn select<T: Table>(
+    connection: &mut Connection,
+    condition: &'static str,
+    values: &[i64],
+) -> Result<Vec<T>, StoreError> {
+    // Both parts are texts of this crate; values travel as parameters.
+    let text = sqlx::AssertSqlSafe(format!("{} {condition}", T::SELECT));
+    let query = values.iter().fold(sqlx::query(text), |query, value| query.bind(*value));
+    rows_of(&query.fetch_all(connection).await.map_err(sql("read rows"))?, "read a row")
+}
+
+pub(crate) async fn order(connection: &mut Connection, id: OrderId) -> Result<Option<OrderRow>, StoreError> {
+    Ok(select(connection, "WHERE order_id = $1", &[id.0.cast_signed()]).await?.pop())
+}
+
+/// Fills of an order, oldest first, at most `limit`.
+pub(crate) async fn fills(connection: &mut Connection, id: OrderId, limit: u32) -> Result<Vec<FillRow>, StoreError> {
+    let values = [id.0.cast_signed(), i64::from(limit)];
+    select(connection, "WHERE order_id = $1 ORDER BY trade_id LIMIT $2", &values).await
+}
+
+pub(crate) async fn orders(connection: &mut Connection, filter: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
+    let mut query = QueryBuilder::new(OrderRow::SELECT);
+    query.push(" WHERE account = ").push_bind(filter.account.0.cast_signed());
+    if let Some(id) = filter.client_order {
+        query.push(" AND client_order = ").push_bind(id.to_text());
+    }
+    if let Some(date) = filter.trade_date {
+        query.push(" AND trade_date = ").push_bind(i64::from(date.number()));
+    }
+    if filter.live_only {
+        query.push(" AND status <= 5");
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND order_id < ").push_bind(before.0.cast_signed());
+    }
+    query.push(" ORDER BY order_id DESC LIMIT ").push_bind(i64::from(filter.limit));
+    let rows = query.build().fetch_all(connection).await.map_err(sql("read orders"))?;
+    rows_of(&rows, "read an order")
+}
+
+pub(crate) async fn account(connection: &mut Connection, id: AccountId) -> Result<Option<AccountRow>, StoreError> {
+    Ok(select(connection, "WHERE account = $1", &[id.0.cast_signed()]).await?.pop())
+}
+
+pub(crate) async fn cash(connection: &mut Connection, id: AccountId) -> Result<Vec<CashRow>, StoreError> {
+    select(connection, "WHERE account = $1 ORDER BY currency", &[id.0.cast_signed()]).await
+}
+
+pub(crate) async fn holdings(
+    connection: &mut Connection,
+    id: AccountId,
+    limit: u32,
+) -> Result<Vec<HoldingRow>, StoreError> {
+    let values = [id.0.cast_signed(), i64::from(limit)];
+    select(connection, "WHERE account = $1 AND settled + unsellable <> 0 ORDER BY instrument LIMIT $2", &values).await
+}
+
+/// What live orders of an account hold: (currency, cash), (currency, cash of Stock Connect buys), (instrument, shares).
+pub(crate) async fn holds(connection: &mut Connection, id: AccountId) -> Result<[Vec<(i64, i64)>; 3], StoreError> {
+    let cash = "SELECT hold_currency, CAST(SUM(hold_cash) AS BIGINT) FROM orders
+        WHERE account = $1 AND status <= 5 GROUP BY hold_currency";
+    let connect = "SELECT hold_currency, CAST(SUM(hold_cash) AS BIGINT) FROM orders
+        WHERE account = $1 AND status <= 5 AND connect GROUP BY hold_currency";
+    let shares = "SELECT instrument, CAST(SUM(hold_quantity) AS BIGINT) FROM orders
+        WHERE account = $1 AND status <= 5 GROUP BY instrument";
+    let cash = pairs(connection, cash, id).await?;
+    let connect = pairs(connection, connect, id).await?;
+    Ok([cash, connect, pairs(connection, shares, id).await?])
+}
+
+async fn pairs(connection: &mut Connection, text: &'static str, id: AccountId) -> Result<Vec<(i64, i64)>, StoreError> {
+    let rows = sqlx::query(text).bind(id.0.cast_signed()).fetch_all(connection).await.map_err(sql("sum the holds"))?;
+    let pair = |row: &heng_store::Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.iter().map(pair).collect::<Result<_, _>>().map_err(sql("sum the holds"))
+}
+
+pub(crate) async fn all_instruments(connection: &mut Connection) -> Result<Vec<InstrumentRow>, StoreError> {
+    select(connection, "ORDER BY instrument", &[]).await
+}
+
+/// Instruments with a number above `after`, at most `limit`.
+pub(crate) async fn instruments(
+    connection: &mut Connection,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<InstrumentRow>, StoreError> {
+    select(connection, "WHERE instrument > $1 ORDER BY instrument LIMIT $2", &[after, i64::from(limit)]).await
+}
+
+pub(crate) async fn phases(connection: &mut Connection) -> Result<Vec<PhaseRow>, StoreError> {
+    select(connection, "", &[]).await
+}
+
+pub(crate) async fn market(connection: &mut Connection) -> Result<MarketRow, StoreError> {
+    let row = select(connection, "WHERE number = 1", &[]).await?.pop();
+    row.ok_or(StoreError::Sql { action: "read the market's row", source: sqlx::Error::RowNotFound })
+}
+
+/// T+1 shares become sellable and due cash comes a day closer; that of Stock Connect only where Hong Kong settles too.
+pub(crate) async fn roll(connection: &mut Connection, connect_settles: bool) -> Result<(), StoreError> {
+    let holdings = "UPDATE holdings SET settled = settled + unsellable, unsellable = 0 WHERE unsellable <> 0";
+    let cash = "UPDATE cash SET due_1 = due_2, due_2 = due_3, due_3 = 0 WHERE due_1 <> 0 OR due_2 <> 0 OR due_3 <> 0";
+    let connect = "UPDATE cash SET hk_due_1 = hk_due_2, hk_due_2 = 0 WHERE hk_due_1 <> 0 OR hk_due_2 <> 0";
+    for text in [holdings, cash].into_iter().chain(connect_settles.then_some(connect)) {
+        sqlx::query(text).execute(&mut *connection).await.map_err(sql("roll to the next trade date"))?;
+    }
+    Ok(())
+}
