@@ -1,5 +1,6 @@
-//! Developer tasks: `cargo xtask tidy | docs | slow`. Each takes `--json` where a program may want to read it.
+//! Developer tasks: `cargo xtask tidy | docs | bench | slow`. Each takes `--json` where a program may want to read it.
 
+mod bench;
 mod docs;
 #[cfg(test)]
 mod outside;
@@ -33,6 +34,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Builds the benchmarks with the `maxperf` profile and runs them.
+    Bench(bench::Options),
     /// Runs what is too long for CI, sharing the given time.
     Slow(slow::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Tidy { json } => tidy::run(&root(), json),
         Task::Docs { check } => docs::run(&root(), check),
+        Task::Bench(options) => bench::run(&root(), &options),
         Task::Slow(options) => slow::run(&root(), &options),
     };
     match outcome {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use heng_core::{CoreError, Layout, decode_batch, replay};
+use heng_core::{CoreError, Layout, Replayed, decode_batch, replay, write_snapshot};
 use heng_engine::Capacity;
 use heng_journal::{
-    Check, Journal, JournalOptions, JournalReader, OsStorage, Quarantine, RecordKind, Storage, repair_plan, verify,
+    Check, Journal, JournalOptions, JournalReader, OsStorage, Quarantine, RecordKind, SnapshotStore, Storage, repair_plan,
+    verify,
 };
 use heng_model::command::NewOrder;
 use heng_model::wire::{Wire as _, WireError, hex};
@@ -35,6 +36,8 @@ enum JournalCommand {
     Repair(RepairArgs),
     /// Rebuild the state from the first record and print its hash
     State(FolderArgs),
+    /// Replay the journal of a stopped core and leave a verified snapshot of the state
+    Snapshot(SnapshotArgs),
     /// Turn a command at which the core aborts into a refusal, on the word of two people
     Quarantine(QuarantineArgs),
 }
@@ -76,6 +79,19 @@ struct RepairArgs {
 }
 
 #[derive(Args, Debug)]
+struct SnapshotArgs {
+    /// The data folder; no core may be running on it
+    #[arg(long)]
+    data: PathBuf,
+    /// The state hash that the core had; nothing is written if the files make another one
+    #[arg(long)]
+    expect: Option<String>,
+    /// Print exactly one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct QuarantineArgs {
     /// The data folder; no core may be running on it
     #[arg(long)]
@@ -111,6 +127,7 @@ pub fn run(args: &JournalArgs) -> anyhow::Result<ExitCode> {
         JournalCommand::Dump(args) => dump(&storage, args),
         JournalCommand::Repair(args) => repair(&storage, args),
         JournalCommand::State(args) => state(&storage, args),
+        JournalCommand::Snapshot(args) => snapshot(&storage, args),
         JournalCommand::Quarantine(args) => quarantine(&storage, args),
     }
 }
@@ -184,16 +201,39 @@ fn state(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Result<ExitCo
     journal_dir(&args.data)?;
     let began = std::time::Instant::now();
     let replayed = replay(storage, &Layout::new(&args.data), Capacity::default(), true)?;
-    let seconds = began.elapsed().as_secs_f64();
-    let rows = [
+    print(args.json, &replay_rows(&replayed, began.elapsed().as_secs_f64()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay_rows(replayed: &Replayed, seconds: f64) -> [(&'static str, serde_json::Value); 5] {
+    [
         ("commands", replayed.commands.into()),
         ("sequence", replayed.state.seq().0.into()),
         ("commands_per_s", (replayed.commands as f64 / seconds).into()),
         ("state_hash", hex(&replayed.state.hash()).into()),
         ("event_digest", format!("{:032x}", replayed.digest.0).into()),
-    ];
+    ]
+}
+
+fn snapshot(storage: &Arc<dyn Storage>, args: &SnapshotArgs) -> anyhow::Result<ExitCode> {
+    let dir = journal_dir(&args.data)?;
+    let layout = Layout::new(&args.data);
+    // Opening it for writing makes every record durable, which a snapshot must not be ahead of, and keeps others out.
+    let (journal, found) = Journal::open(Arc::clone(storage), &dir, JournalOptions::default())
+        .context("open the journal (stop the core first)")?;
+    let began = std::time::Instant::now();
+    // From the first record if it is still there: older snapshots then need not be trusted.
+    let replayed = replay(storage, &layout, Capacity::default(), found.purged_to == 0)?;
+    let rows = replay_rows(&replayed, began.elapsed().as_secs_f64());
+    let hash = hex(&replayed.state.hash());
+    let wanted = args.expect.as_ref().is_none_or(|expected| *expected == hash);
+    if wanted && replayed.state.seq().0 > 0 {
+        let store = SnapshotStore::open(Arc::clone(storage), &layout.snapshots)?;
+        write_snapshot(&store, replayed)?;
+    }
+    drop(journal);
     print(args.json, &rows);
-    Ok(ExitCode::SUCCESS)
+    Ok(if wanted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn dump(storage: &Arc<dyn Storage>, args: &DumpArgs) -> anyhow::Result<ExitCode> {

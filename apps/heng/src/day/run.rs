@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use heng_core::{Completion, Core, CoreError, CoreOptions, CorePort, CoreReport, Layout, Request};
+use heng_core::{Completion, Core, CoreError, CoreOptions, CorePort, CoreReport, Layout, Request, SnapshotPolicy};
 use heng_engine::{Capacity, State};
 use heng_journal::{OsStorage, Storage};
 use heng_model::command::Memo;
@@ -27,6 +27,9 @@ use crate::market::{Flow, FlowOptions, World};
 const SUBMISSION: usize = 512;
 /// Commands without an answer at most: enough to fill the time of a sync, few enough that answers come soon.
 const IN_FLIGHT_MAX: u64 = 16_384;
+
+/// Commands from one snapshot to the next, so that a crashed day of many orders is finished soon.
+const SNAPSHOT_EVERY: u64 = 2_000_000;
 
 /// Runs `heng day`.
 ///
@@ -87,7 +90,8 @@ fn options(data: &Path, storage: &Arc<dyn Storage>, plan: Option<&Plan>) -> Core
         follows_clock: false,
         storage: Arc::clone(storage),
         segment_bytes: 64 << 20,
-        snapshots: None,
+        // The journal of a day stays whole, so that every acknowledged order can be found in it.
+        snapshots: Some(SnapshotPolicy { every: SNAPSHOT_EVERY, purge_journal: false }),
         on_fatal,
     }
 }
@@ -120,7 +124,7 @@ fn run_in(args: &DayArgs, data: &Path) -> anyhow::Result<DayReport> {
     if !heng_engine::invariants::violations(&stopped.state).is_empty() {
         warnings.extend(heng_engine::invariants::violations(&stopped.state).into_iter().take(20));
     }
-    let mut report = summarise(&plan, data, &storage, &stopped, wall, submitted)?;
+    let mut report = summarise(&plan, data, &storage, &stopped, wall, submitted, args.data.is_some())?;
     if let Some((commands, sequence, head)) = recovered {
         report.recovered_commands = Some(commands);
         report.recovered_to_sequence = Some(sequence);
@@ -255,6 +259,7 @@ fn summarise(
     stopped: &CoreReport,
     wall_s: f64,
     submitted: u64,
+    keep: bool,
 ) -> anyhow::Result<DayReport> {
     let layout = Layout::new(data);
     let tally = Tally::of_log(storage, &layout.events)?;
@@ -282,7 +287,7 @@ fn summarise(
         cash_imbalance: heng_ledger::invariants::cash_imbalance(ledger),
         securities_imbalance: heng_ledger::invariants::securities_imbalance(ledger),
         state_hash: hex(&state.hash()),
-        replay_state_hash: replayed_hash(data)?,
+        replay_state_hash: replayed_hash(data, keep, &hex(&state.hash()))?,
         recovered_commands: None,
         recovered_to_sequence: None,
         chain_head: None,
@@ -290,15 +295,20 @@ fn summarise(
     })
 }
 
-/// A new process reads the files and tells the hash of the state that they make.
-fn replayed_hash(data: &Path) -> anyhow::Result<String> {
+/// A new process reads the files and tells the hash of the state that they make. If the files are kept, it leaves a
+/// snapshot beside them, provided that this hash is the core's own.
+fn replayed_hash(data: &Path, keep: bool, expected: &str) -> anyhow::Result<String> {
     let program: PathBuf = std::env::current_exe().context("find this program")?;
+    let words: &[&str] = if keep { &["snapshot", "--expect", expected] } else { &["state"] };
     let output = std::process::Command::new(program)
-        .args(["journal", "state", "--json", "--data"])
+        .arg("journal")
+        .args(words)
+        .args(["--json", "--data"])
         .arg(data)
         .output()
         .context("start the process that reads the files")?;
-    if !output.status.success() {
+    // Another hash is no failure of that process; the report tells.
+    if output.stdout.is_empty() {
         bail!("the process that reads the files failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).context("read what it printed")?;

@@ -80,7 +80,8 @@ impl<'a> Flow<'a> {
         }
         let (from, to, _) = *PARTS.get(self.part)?;
         let span = (to - from) * SECOND;
-        let at = from * SECOND + (span as i128 * self.part_made as i128 / self.part_size(self.part) as i128) as i64;
+        let share = i128::from(span) * i128::from(self.part_made) / i128::from(self.part_size(self.part));
+        let at = from * SECOND + i64::try_from(share).expect("a part of the span");
         self.part_made += 1;
         let jitter = self.rng.below(1_000) as i64;
         Some(self.after(at + jitter))
@@ -154,7 +155,7 @@ impl<'a> Flow<'a> {
         }
         NewOrder {
             account: World::account(number),
-            client_order: ClientOrderId(u128::from(self.made) + 1 | 0x4f << 56),
+            client_order: client_order(self.made + 1),
             trade_date: self.world.options.date,
             instrument: InstrumentId(instrument),
             side,
@@ -258,6 +259,20 @@ impl<'a> Flow<'a> {
     }
 }
 
+/// The client's own id of order `number`: the letter o and the number, as text.
+fn client_order(number: u64) -> ClientOrderId {
+    let mut id = u128::from(b'o');
+    let mut scale = 1;
+    while number / scale >= 10 {
+        scale *= 10;
+    }
+    while scale > 0 {
+        id = (id << 8) | u128::from(b'0' + (number / scale % 10) as u8);
+        scale /= 10;
+    }
+    ClientOrderId(id)
+}
+
 impl Iterator for Flow<'_> {
     type Item = (UnixNanos, Command);
 
@@ -266,5 +281,17 @@ impl Iterator for Flow<'_> {
             return Some(self.queued.remove(0));
         }
         self.step().or_else(|| self.close())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_order_ids_read_as_text() {
+        for number in [1, 9, 10, 4_096, 100_000_000] {
+            assert_eq!(client_order(number), ClientOrderId::from_text(&format!("o{number}")));
+        }
     }
 }

@@ -40,13 +40,14 @@ fn first_order(state: &State) -> Option<FirstOrder> {
     Some(FirstOrder { account: account.id.0, symbol: stock.definition.symbol.clone(), price, quantity })
 }
 
-/// The line to paste: an order if one can be placed now, else a look at the instruments.
-pub(super) fn curl(port: &CorePort, address: &str) -> anyhow::Result<String> {
-    let Some(order) = port.inspect(first_order)? else { return Ok(format!("curl -s {address}/v1/instruments")) };
+/// What to paste: an order if one can be placed now, else a look at the instruments. Its pieces are short enough for
+/// a narrow terminal; they may be pasted as lines, or joined to one.
+pub(super) fn curl(port: &CorePort, address: &str) -> anyhow::Result<Vec<String>> {
+    let Some(order) = port.inspect(first_order)? else { return Ok(vec![format!("curl -s {address}/v1/instruments")]) };
     let FirstOrder { account, symbol, price, quantity } = order;
-    let body = format!(
-        "{{\"account\":\"{account}\",\"client_order_id\":\"my-first\",\"symbol\":\"{symbol}\",\"side\":\"buy\",\
-         \"type\":\"limit\",\"price\":\"{price}\",\"quantity\":\"{quantity}\"}}"
-    );
-    Ok(format!("curl -s {address}/v1/orders -H 'content-type: application/json' -d '{body}'"))
+    Ok(vec![
+        format!("curl -s {address}/v1/orders -H 'content-type: application/json' -d '"),
+        format!("{{\"account\":\"{account}\",\"client_order_id\":\"my-first\",\"symbol\":\"{symbol}\","),
+        format!("\"side\":\"buy\",\"type\":\"limit\",\"price\":\"{price}\",\"quantity\":\"{quantity}\"}}'"),
+    ])
 }

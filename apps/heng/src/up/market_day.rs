@@ -35,13 +35,16 @@ const FLOW_LAG_MAX: Duration = Duration::from_millis(1_000);
 /// Days in a row without trading at most: the long holidays have eleven.
 const CLOSED_DAYS_MAX: i64 = 25;
 
+/// Pace of the time that people do not come for: the whole break takes nine seconds.
+const FAST: u32 = 600;
+
 /// How fast the clock runs at a time of day: breaks and the time behind the close pass quickly.
 const fn pace(second_of_day: i64) -> u32 {
     const BREAK: i64 = 11 * HOUR + 30 * MINUTE;
     const AFTERNOON: i64 = 13 * HOUR;
     const CLOSE: i64 = 15 * HOUR;
     match second_of_day {
-        BREAK..AFTERNOON | CLOSE.. => 60,
+        BREAK..AFTERNOON | CLOSE.. => FAST,
         _ => 1,
     }
 }
@@ -67,36 +70,50 @@ impl MarketDay {
     /// If the core has stopped or refuses to open or close a day.
     pub(super) fn run(mut self, found: &Found, live: &Live, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut date = self.resume(found)?;
-        // Whoever waits for it may be gone, because the process is stopping.
-        let _ = live.send(());
+        let mut live = Some(live);
         let (mut looked, mut stepped, mut owed) = (Instant::now(), Instant::now(), 0.0);
         while !*stop.borrow() {
             std::thread::sleep(STEP);
-            let second = self.second_of_day();
-            if second >= CLOSES {
-                self.close(date)?;
-                let Some(next) = self.next_date(date)? else {
+            if self.second_of_day() >= CLOSES {
+                let Some(next) = self.roll(date)? else {
                     tracing::warn!(%date, "the calendar of the rule files ends: the market stays closed");
                     self.wait(stop);
                     return Ok(());
                 };
                 date = next;
-                self.open(date)?;
             }
-            self.clock.run(pace(self.second_of_day()));
+            let pace = pace(self.second_of_day());
+            self.clock.run(pace);
             if looked.elapsed() >= LOOK {
                 self.flow.refresh()?;
                 looked = Instant::now();
             }
             owed = (owed + stepped.elapsed().as_secs_f64() * f64::from(self.rate)).min(f64::from(self.rate));
             stepped = Instant::now();
-            if pace(self.second_of_day()) == 1 && self.view.lag() < FLOW_LAG_MAX {
+            if pace != 1 {
+                continue;
+            }
+            if let Some(live) = live.take() {
+                // Whoever waits for it may be gone, because the process is stopping.
+                let _ = live.send(());
+            }
+            if self.view.lag() < FLOW_LAG_MAX {
                 let whole = owed.floor();
                 owed -= whole;
                 ignore_full_disk(self.flow.trade(whole as usize))?;
             }
         }
         Ok(())
+    }
+
+    /// Closes a day and opens the next one; `None` where the calendar ends.
+    fn roll(&mut self, date: TradeDate) -> anyhow::Result<Option<TradeDate>> {
+        self.close(date)?;
+        let next = self.next_date(date)?;
+        if let Some(next) = next {
+            self.open(next)?;
+        }
+        Ok(next)
     }
 
     fn wait(&self, stop: &watch::Receiver<bool>) {
@@ -187,6 +204,11 @@ fn ignore_full_disk(sent: Result<(), CoreError>) -> Result<(), CoreError> {
 
 #[cfg(test)]
 mod tests {
+    use heng_engine::State;
+    use heng_journal::OsStorage;
+    use heng_model::Phase;
+
+    use super::super::{UpArgs, begin};
     use super::*;
 
     #[test]
@@ -195,10 +217,44 @@ mod tests {
             |hour, minute, expected| assert_eq!(pace(hour * HOUR + minute * MINUTE), expected, "{hour}:{minute}");
         check(9, 30, 1);
         check(11, 29, 1);
-        check(11, 30, 60);
+        check(11, 30, FAST);
         check(13, 0, 1);
         check(14, 59, 1);
-        check(15, 0, 60);
-        check(16, 15, 60);
+        check(15, 0, FAST);
+        check(16, 15, FAST);
+    }
+
+    #[test]
+    fn days_follow_one_another_over_a_weekend() {
+        let folder = std::env::temp_dir().join(format!("heng-days-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let (storage, clock) = (OsStorage::shared(), Arc::new(MarketClock::new()));
+        let core = begin::start_core(&folder, &storage, &clock).expect("the core starts");
+        let port = core.port();
+        let args = UpArgs { clients: Some(50), instruments: Some(20), ..UpArgs::for_tests(&folder) };
+        let found = Found::look(&port).expect("the core runs");
+        begin::begin(&args, &port, &found).expect("the world is set up");
+        let found = Found::look(&port).expect("the core runs");
+        let view = Arc::new(ViewStatus::at(0));
+        let flow = LiveFlow::new(port.clone(), 1, 5, 1);
+        let mut day = MarketDay { port: port.clone(), clock, view, flow, rate: 0, seed: 1 };
+        let mut date = day.resume(&found).expect("the first day opens");
+        for expected in ["2026-07-07", "2026-07-08", "2026-07-09", "2026-07-10", "2026-07-13"] {
+            day.flow.trade(50).expect("the flow trades");
+            day.clock.hold(UnixNanos::at(date, CLOSES * SECOND));
+            date = day.roll(date).expect("the day rolls").expect("the calendar goes on");
+            assert_eq!(date.to_string(), expected);
+            let known = port
+                .inspect(|state| (state.trade_date(), heng_engine::invariants::violations(state), demo_phase(state)));
+            assert_eq!(known.expect("the core runs"), ((date, true), Vec::new(), Some(Phase::Continuous)));
+        }
+        let trades = port.inspect(|state| state.venue().trades()).expect("the core runs");
+        assert!(trades > 100, "auctions and flow trade: {trades}");
+        core.stop().expect("the core stops");
+        std::fs::remove_dir_all(&folder).expect("the folder is removed");
+    }
+
+    fn demo_phase(state: &State) -> Option<Phase> {
+        state.venue().phase(heng_model::InstrumentId(0))
     }
 }

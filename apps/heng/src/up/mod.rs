@@ -88,6 +88,26 @@ pub struct UpArgs {
     pub lang: Lang,
 }
 
+#[cfg(test)]
+impl UpArgs {
+    /// A new market in `data`, without anything to see.
+    fn for_tests(data: &Path) -> Self {
+        Self {
+            headless: true,
+            data: data.to_owned(),
+            ready_file: None,
+            http_port: 0,
+            clients: None,
+            instruments: None,
+            seed: None,
+            rules: None,
+            activate_rules: false,
+            flow: 0,
+            lang: Lang::En,
+        }
+    }
+}
+
 /// Runs `heng up` until it is told to stop.
 ///
 /// # Errors
@@ -111,6 +131,9 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     let serving = market.serve(&runtime, server, &metrics, &health, &stop);
     let result = market.wait_live(&runtime).and_then(|()| market.present(args, &address, dashboard, &stop));
     stop.send_replace(true);
+    if let Some(file) = &args.ready_file {
+        ready::clear(file)?;
+    }
     market.close(&runtime, serving, result)
 }
 
@@ -263,7 +286,7 @@ impl Market {
             return screen::show(&face, taker, &stop.subscribe());
         }
         self.notes.iter().for_each(|note| println!("{note}"));
-        println!("ready: {address}\nfirst order:\n  {try_it}");
+        println!("ready: {address}\nfirst order:\n  {}", try_it.concat());
         let mut stop = stop.subscribe();
         while !*stop.borrow_and_update() {
             std::thread::sleep(Duration::from_millis(50));

@@ -9,7 +9,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, Wrap};
+use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, Wrap};
 use tokio::sync::watch;
 
 use super::begin::time_text;
@@ -25,7 +25,8 @@ const KEY: Duration = Duration::from_millis(50);
 pub(super) struct Face {
     pub(super) lang: Lang,
     pub(super) address: String,
-    pub(super) try_it: String,
+    /// Lines to paste.
+    pub(super) try_it: Vec<String>,
     pub(super) notes: Vec<String>,
 }
 
@@ -60,7 +61,7 @@ fn is_end(event: &Event) -> bool {
 
 fn draw(frame: &mut Frame<'_>, face: &Face, pulse: &Pulse) {
     let rows =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(7), Constraint::Min(6), Constraint::Length(5)]);
+        Layout::vertical([Constraint::Length(1), Constraint::Length(7), Constraint::Min(6), Constraint::Length(6)]);
     let [title, numbers, tables, foot] = rows.areas(frame.area());
     let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(numbers);
     let [books, trades] = Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(tables);
@@ -158,9 +159,10 @@ fn trade_table<'a>(face: &Face, pulse: &Pulse) -> Table<'a> {
 }
 
 fn footer(face: &Face) -> Paragraph<'_> {
-    let mut lines = vec![Line::from(face.try_it.as_str())];
+    let mut lines: Vec<Line<'_>> = face.try_it.iter().map(|line| Line::from(line.as_str())).collect();
     lines.extend(face.notes.iter().map(|note| Line::from(note.as_str()).dim()));
-    Paragraph::new(lines).wrap(Wrap { trim: true }).block(Block::bordered().title(face.lang.words().try_it))
+    // No frame at the sides: what is pasted must not carry one.
+    Paragraph::new(lines).block(Block::new().borders(Borders::TOP).title(face.lang.words().try_it))
 }
 
 #[cfg(test)]
@@ -208,10 +210,12 @@ mod tests {
                 auction: true,
             }],
         };
-        let face =
-            Face {
-                lang, address: "http://127.0.0.1:1".into(), try_it: "curl …".into(), notes: vec!["a note".into()]
-            };
+        let face = Face {
+            lang,
+            address: "http://127.0.0.1:1".into(),
+            try_it: vec!["curl …".into()],
+            notes: vec!["a note".into()],
+        };
         let mut terminal = Terminal::new(TestBackend::new(150, 30)).expect("a terminal of our own");
         terminal.draw(|frame| draw(frame, &face, &pulse)).expect("it draws");
         let buffer = terminal.backend().buffer();

@@ -51,6 +51,8 @@ impl State {
         }
         match record.status {
             OrderStatus::PendingCancel => Err(RejectCode::CancelUnderWay),
+            // An enquiry tells first what became of it; a mass cancel and a kill switch reach it all the same.
+            OrderStatus::SentUnknown => Err(RejectCode::OutcomeUnknown),
             status if !status.is_live() => Err(RejectCode::OrderDone),
             _ => Ok(index),
         }
@@ -106,6 +108,9 @@ impl State {
     /// Sets or frees a kill switch.
     pub(crate) fn kill_switch<S: EventSink>(&mut self, switch: &KillSwitch, sink: &mut S) -> Result<(), RejectCode> {
         let only = switch.by_instrument.then_some(switch.instrument);
+        if only.is_some() && switch.account != AccountId(0) {
+            return Err(RejectCode::BadField);
+        }
         if let Some(id) = only {
             let instrument = self.instruments.get_mut(&id).ok_or(RejectCode::UnknownInstrument)?;
             instrument.stopped = switch.on;

@@ -1,5 +1,6 @@
 //! The trading day: opening rolls the date and arms the phases, closing lets every live order lapse.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use heng_matching::Book;
@@ -7,9 +8,7 @@ use heng_matching::order_types::PriceBounds;
 use heng_model::command::{CloseDay, Mark, OpenDay};
 use heng_model::event::{DayClosed, DayOpened, ReferenceSet};
 use heng_model::market::CancelReason;
-use heng_model::{
-    Exchange, InstrumentId, OrderId, Price, RejectCode, SECOND, TradeDate, UnixNanos, limits,
-};
+use heng_model::{Exchange, InstrumentId, OrderId, Price, RejectCode, SECOND, TradeDate, UnixNanos, limits};
 use heng_pretrade::{ClassTable, InstrumentDay, limit_query};
 use heng_rulebook::Rulebook;
 
@@ -19,7 +18,7 @@ use crate::orders::NO_ORDER;
 use crate::sink::EventSink;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::venue::{Listing, Segment};
+use crate::venue::{Listing, Segment, cancelled};
 
 impl State {
     pub(crate) fn fire<S: EventSink>(&mut self, timer: Timer, sink: &mut S) {
@@ -36,12 +35,12 @@ impl State {
         }
         let rules = self.rules_for(open.date).ok_or(RejectCode::NoRulebook)?;
         let book = Arc::clone(&rules.book);
-        let trading: Vec<Exchange> =
-            Exchange::ALL.iter().copied().filter(|e| book.is_trading_day(*e, open.date) == Ok(true)).collect();
+        let trading = exchanges_open(&book, open.date);
         if open.date <= self.date || trading.is_empty() {
             return Err(RejectCode::NotATradingDay);
         }
-        self.roll_date(open.date);
+        self.expire_leftovers(sink);
+        self.roll_date(open.date, trading.contains(&Exchange::Hk));
         sink.emit(DayOpened { date: open.date }.into());
         for exchange in &trading {
             self.ledger.begin_settlement(open.date, *exchange);
@@ -52,9 +51,19 @@ impl State {
         Ok(())
     }
 
+    /// Orders at venues elsewhere that never reported their end lapse at the latest now: an order lives for one day.
+    fn expire_leftovers<S: EventSink>(&mut self, sink: &mut S) {
+        for index in 0..self.orders.len() {
+            if self.orders.get(index).status.is_live() {
+                let (order, reason) = (self.order_id(index), CancelReason::DayEnd);
+                self.take_report(&cancelled(order, 0, reason), sink);
+            }
+        }
+    }
+
     /// T+1 shares and due cash are released; keys and orders of the old date become the past.
-    fn roll_date(&mut self, date: TradeDate) {
-        self.ledger.roll();
+    fn roll_date(&mut self, date: TradeDate, hk_settles: bool) {
+        self.ledger.roll(hk_settles);
         self.past_orders = self
             .orders
             .iter()
@@ -91,6 +100,9 @@ impl State {
         self.venue.segments.clear();
         let mut instruments = core::mem::take(&mut self.instruments);
         for (id, instrument) in &mut instruments {
+            if let Some(definition) = instrument.next_definition.take() {
+                instrument.definition = definition;
+            }
             instrument.today = instrument.next.filter(|_| trading.contains(&instrument.definition.board.exchange()));
             let Some(day) = compile(book, &mut classes, instrument, open.date) else { continue };
             if let Some(sink) = sink.as_deref_mut() {
@@ -104,7 +116,14 @@ impl State {
         self.instruments = instruments;
     }
 
-    fn list(&mut self, book: &Rulebook, id: InstrumentId, instrument: &Instrument, day: &InstrumentDay, date: TradeDate) {
+    fn list(
+        &mut self,
+        book: &Rulebook,
+        id: InstrumentId,
+        instrument: &Instrument,
+        day: &InstrumentDay,
+        date: TradeDate,
+    ) {
         let Some(segment) = self.segment_for(book, day, date) else { return };
         let reference = instrument.today.as_ref().expect("compiled from it");
         let quantum = day.rules.tick.finest().0;
@@ -126,6 +145,7 @@ impl State {
             rules: Arc::clone(&day.rules),
             halts: book.halts_of(query).ok().flatten().map(Box::new),
             after_hours: None,
+            recent: VecDeque::new(),
         };
         put_at(&mut self.venue.listings, id.0 as usize, listing);
     }
@@ -178,15 +198,19 @@ impl State {
         Ok(())
     }
 
-    /// The close is the next day's reference unless other reference data comes (ex-rights, listing days).
+    /// The close is the next day's reference, and listing and delisting days go on counting, unless other reference
+    /// data comes (ex-rights).
     fn carry_closes(&mut self) {
         for (id, instrument) in &mut self.instruments {
             let Some(next) = &mut instrument.next else { continue };
-            if let Some(listing) = self.venue.listing(*id)
-                && listing.last != Price::ZERO
-                && instrument.today.as_ref() == Some(next)
-            {
-                next.prev_close = listing.last;
+            if instrument.today.as_ref() != Some(next) {
+                continue;
+            }
+            if let Some(listing) = self.venue.listing(*id) {
+                next.prev_close = listing.close();
+            }
+            for day in [&mut next.listing_day, &mut next.delisting_day] {
+                *day += u32::from((1..u32::MAX).contains(day));
             }
         }
     }
@@ -195,6 +219,15 @@ impl State {
     pub(crate) fn mark_prices<S: EventSink>(&mut self, marks: &[Mark], _sink: &mut S) -> Result<(), RejectCode> {
         if marks.len() > limits::MARKS_MAX {
             return Err(RejectCode::BatchTooLarge);
+        }
+        let in_range = |price: Price| (0..=limits::PRICE_MAX).contains(&price.0);
+        for mark in marks {
+            if !self.instruments.contains_key(&mark.instrument) {
+                return Err(RejectCode::UnknownInstrument);
+            }
+            if ![mark.bid, mark.ask, mark.last].into_iter().all(in_range) {
+                return Err(RejectCode::BadField);
+            }
         }
         for mark in marks {
             self.parents.mark(mark.instrument, mark.last);
@@ -219,6 +252,13 @@ impl State {
     }
 }
 
+/// The exchanges that trade on a date. Stock Connect trades and settles only where both sides do.
+fn exchanges_open(book: &Rulebook, date: TradeDate) -> Vec<Exchange> {
+    let open = |exchange| book.is_trading_day(exchange, date) == Ok(true);
+    let both = |exchange| open(exchange) && (exchange != Exchange::Hk || open(Exchange::Sse));
+    Exchange::ALL.iter().copied().filter(|exchange| both(*exchange)).collect()
+}
+
 fn put_at<T>(table: &mut Vec<Option<T>>, at: usize, value: T) {
     if table.len() <= at {
         table.resize_with(at + 1, || None);
@@ -226,7 +266,12 @@ fn put_at<T>(table: &mut Vec<Option<T>>, at: usize, value: T) {
     table[at] = Some(value);
 }
 
-fn compile(book: &Rulebook, classes: &mut ClassTable, instrument: &Instrument, date: TradeDate) -> Option<InstrumentDay> {
+fn compile(
+    book: &Rulebook,
+    classes: &mut ClassTable,
+    instrument: &Instrument,
+    date: TradeDate,
+) -> Option<InstrumentDay> {
     let reference = instrument.today.as_ref()?;
     let mut day = InstrumentDay::compile(book, classes, &instrument.definition, reference, date).ok()?;
     day.stopped = instrument.stopped;
@@ -248,4 +293,3 @@ fn reference_set(day: &InstrumentDay) -> ReferenceSet {
         suspended: day.suspended,
     }
 }
-

@@ -3,11 +3,13 @@
 use heng_model::command::{NewOrder, RouteOrder};
 use heng_model::event::{OrderPlaced, OrderRejected};
 use heng_model::market::OrderStatus;
-use heng_model::{Board, Money, OrderId, ParentId, Price, Qty, RejectCode, SECOND, Side, limits, notional};
-use heng_pretrade::{Ask, Hold, Refusal, check, settle_of};
+use heng_model::{
+    ClientOrderId, InstrumentId, Money, OrderId, ParentId, Price, Qty, RejectCode, SECOND, Side, TradeDate, limits,
+};
+use heng_pretrade::{Ask, Hold, InstrumentDay, Refusal, check, settle_of, worth_of};
 
 use crate::keys::{Target, content_of};
-use crate::orders::{NO_VENUE_REF, OrderRecord};
+use crate::orders::OrderRecord;
 use crate::pipeline::Outcome;
 use crate::sink::EventSink;
 use crate::state::State;
@@ -17,92 +19,6 @@ impl State {
     #[inline]
     pub(crate) fn new_order<S: EventSink>(&mut self, order: &NewOrder, sink: &mut S) -> Outcome {
         self.place(order, ParentId(0), sink)
-    }
-
-    /// Each order on its own; the outcome tells the first refusal.
-    pub(crate) fn bulk_orders<S: EventSink>(&mut self, orders: &[NewOrder], sink: &mut S) -> Outcome {
-        if orders.is_empty() || orders.len() > limits::BATCH_ORDERS_MAX {
-            return self.refuse_batch(orders, RejectCode::BatchTooLarge, sink);
-        }
-        let mut outcome = Outcome::DONE;
-        for order in orders {
-            let one = self.place(order, ParentId(0), sink);
-            outcome.code = outcome.code.or(one.code);
-            outcome.id = if outcome.id == 0 { one.id } else { outcome.id };
-        }
-        outcome
-    }
-
-    /// All or none: every order is checked and held before any is sent.
-    pub(crate) fn basket_orders<S: EventSink>(&mut self, orders: &[NewOrder], sink: &mut S) -> Outcome {
-        if orders.is_empty() || orders.len() > limits::BATCH_ORDERS_MAX {
-            return self.refuse_batch(orders, RejectCode::BatchTooLarge, sink);
-        }
-        if let Some(first) = self.repeated_basket(orders) {
-            return first;
-        }
-        if let Some(code) = self.basket_refusal(orders) {
-            for order in orders {
-                self.reject_unplaced(order, ParentId(0), Refusal::from(code), sink);
-            }
-            return Outcome::refused(code);
-        }
-        let placed: Vec<(OrderId, RouteOrder)> = orders
-            .iter()
-            .map(|order| {
-                let row = self.ledger.row_of(order.account).expect("the basket was checked");
-                let hold = self.check_order(row, order).expect("the basket was checked on a copy of the rows");
-                self.book_order(row, order, ParentId(0), hold, sink)
-            })
-            .collect();
-        for (_, route) in &placed {
-            self.route(route, sink);
-        }
-        Outcome::order(placed[0].0, None)
-    }
-
-    fn refuse_batch<S: EventSink>(&self, orders: &[NewOrder], code: RejectCode, sink: &mut S) -> Outcome {
-        let account = orders.first().map_or(heng_model::AccountId(0), |order| order.account);
-        sink.emit(heng_model::event::CommandRefused { command: 44, account, code }.into());
-        Outcome::refused(code)
-    }
-
-    /// A basket whose first key is known was sent before: its first outcome is told again.
-    fn repeated_basket(&self, orders: &[NewOrder]) -> Option<Outcome> {
-        let first = &orders[0];
-        let row = self.ledger.row_of(first.account)?;
-        self.repeated(row, first)
-    }
-
-    /// Checks a basket against rows that already carry its earlier orders' holds, and restores them.
-    fn basket_refusal(&mut self, orders: &[NewOrder]) -> Option<RejectCode> {
-        let mut held: Vec<(u32, usize, Hold)> = Vec::with_capacity(orders.len());
-        let mut refusal = None;
-        for (at, order) in orders.iter().enumerate() {
-            let result = self.admit(order).and_then(|row| {
-                let hold = self.check_order(row, order).map_err(|refusal| refusal.code)?;
-                let twice = orders[..at].iter().any(|o| o.account == order.account && o.client_order == order.client_order);
-                if twice || self.keys.get(row, order.client_order).is_some() {
-                    return Err(RejectCode::KeyReused);
-                }
-                Ok((row, at, hold))
-            });
-            match result {
-                Ok(step) => {
-                    self.apply_hold(step.0, order, step.2, 1);
-                    held.push(step);
-                }
-                Err(_) if at > 0 => refusal = Some(RejectCode::BasketRefused),
-                Err(code) => refusal = Some(code),
-            }
-            if refusal.is_some() {
-                break;
-            }
-        }
-        for (row, at, hold) in held {
-            self.apply_hold(row, &orders[at], hold, -1);
-        }
-        refusal
     }
 
     /// The way of every order: key, check, hold, route.
@@ -137,23 +53,31 @@ impl State {
 
     /// The account's row, if the order may have a key at all.
     #[inline]
-    fn admit(&self, order: &NewOrder) -> Result<u32, RejectCode> {
+    pub(crate) fn admit(&self, order: &NewOrder) -> Result<u32, RejectCode> {
         let row = self.ledger.row_of(order.account).ok_or(RejectCode::UnknownAccount)?;
-        if order.trade_date == self.date && (self.day_open || self.keys.get(row, order.client_order).is_some()) {
-            return Ok(row);
+        self.admit_key(row, order.trade_date, order.client_order)?;
+        Ok(row)
+    }
+
+    /// Whether a key of this date may be new, or is known: keys are kept for the last two trade dates.
+    #[inline]
+    pub(crate) fn admit_key(&self, row: u32, date: TradeDate, id: ClientOrderId) -> Result<(), RejectCode> {
+        if date == self.date && date != TradeDate::NONE {
+            let known = self.day_open || self.keys.get(row, id).is_some();
+            return if known { Ok(()) } else { Err(RejectCode::DayNotOpen) };
         }
-        if order.trade_date == self.date && self.date != heng_model::TradeDate::NONE {
+        if self.date == TradeDate::NONE {
             return Err(RejectCode::DayNotOpen);
         }
-        if order.trade_date == self.past_date && self.past_keys.get(row, order.client_order).is_some() {
-            return Ok(row);
+        if date == self.past_date && self.past_keys.get(row, id).is_some() {
+            return Ok(());
         }
-        Err(if order.trade_date < self.date { RejectCode::KeyExpired } else { RejectCode::WrongTradeDate })
+        Err(if date < self.past_date { RejectCode::KeyExpired } else { RejectCode::WrongTradeDate })
     }
 
     /// The original outcome of a repeated key, or `KeyReused` if the content differs.
     #[inline]
-    fn repeated(&self, row: u32, order: &NewOrder) -> Option<Outcome> {
+    pub(crate) fn repeated(&self, row: u32, order: &NewOrder) -> Option<Outcome> {
         if order.trade_date != self.date {
             let (content, target) = self.past_keys.get(row, order.client_order)?;
             let outcome = self.past_outcome(target);
@@ -167,7 +91,7 @@ impl State {
     }
 
     pub(crate) const fn same_or_reused(same: bool, outcome: Outcome) -> Outcome {
-        if same { outcome } else { Outcome { code: Some(RejectCode::KeyReused), id: outcome.id, repeated: true } }
+        if same { outcome } else { Outcome { code: Some(RejectCode::KeyReused), id: outcome.id, repeated: false } }
     }
 
     pub(crate) fn past_outcome(&self, target: Target) -> Outcome {
@@ -191,7 +115,7 @@ impl State {
     }
 
     #[inline]
-    fn count_order(&mut self, row: u32) {
+    pub(crate) fn count_order(&mut self, row: u32) {
         self.count_sent(row);
         self.ledger.account_mut(row).orders_today += 1;
     }
@@ -205,39 +129,47 @@ impl State {
             return Err(code.into());
         };
         let currency = settle_of(day, order.side, self.rates).currency();
-        let ask = Ask {
+        check(&Ask {
             order,
             account: self.ledger.account(row),
             cash: self.ledger.cash(row, currency),
             position: self.ledger.position(row, order.instrument),
             day,
             rates: self.rates,
+            quota_left: self.quota_left,
             all_stopped: self.all_stopped,
             now: self.time,
             rules: &self.risk_rules,
-        };
-        let hold = check(&ask)?;
-        if day.board == Board::Hk && order.side == Side::Buy && self.quota_left.is_some_and(|left| left <= Money::ZERO) {
-            return Err(RejectCode::QuotaExhausted.into());
-        }
-        Ok(hold)
+        })
     }
 
     /// Step 4: holds (sign 1) or releases (sign -1).
     #[inline]
     pub(crate) fn apply_hold(&mut self, row: u32, order: &NewOrder, hold: Hold, sign: i64) {
-        if order.side == Side::Sell {
-            self.ledger.hold_shares(row, order.instrument, Qty(hold.shares.0 * sign));
-        } else {
-            let day = self.days[order.instrument.0 as usize].as_ref().expect("the order was checked");
-            let currency = settle_of(day, order.side, self.rates).currency();
-            self.ledger.hold_cash(row, currency, Money(hold.cash.0 * sign));
+        let quantity = Qty(order.quantity.0 * sign);
+        self.move_hold(row, order.instrument, order.side, Money(hold.cash.0 * sign), quantity);
+    }
+
+    /// Holds, or releases if negative: cash for a buy of `quantity`, `quantity` shares for a sell.
+    #[inline]
+    pub(crate) fn move_hold(&mut self, row: u32, instrument: InstrumentId, side: Side, cash: Money, quantity: Qty) {
+        if side == Side::Sell {
+            return self.ledger.hold_shares(row, instrument, quantity);
+        }
+        let day = self.days[instrument.0 as usize].as_ref().expect("the order was checked");
+        let (settle, capped) = (settle_of(day, side, self.rates), is_capped(day));
+        self.ledger.hold_cash(row, settle.currency(), cash, settle.connect);
+        if settle.connect {
+            self.use_quota(-cash);
+        }
+        if capped {
+            self.ledger.note_buying(row, instrument, quantity);
         }
     }
 
     /// Holds, records and tells an order that passed the checks; returns what goes to the venue.
     #[inline]
-    fn book_order<S: EventSink>(
+    pub(crate) fn book_order<S: EventSink>(
         &mut self,
         row: u32,
         order: &NewOrder,
@@ -246,8 +178,14 @@ impl State {
         sink: &mut S,
     ) -> (OrderId, RouteOrder) {
         self.apply_hold(row, order, hold, 1);
-        let price = self.hold_price(order);
-        let id = self.record_order(row, order, parent, OrderStatus::Routed, price, hold.cash);
+        let index = self.record_order(row, order);
+        let record = self.orders.get_mut(index);
+        record.hold_cash = hold.cash;
+        if parent != ParentId(0) {
+            record.has_parent = true;
+            self.parents.adopt(parent, index);
+        }
+        let id = self.order_id(index);
         self.ledger.account_mut(row).open_orders += 1;
         sink.emit(
             OrderPlaced {
@@ -280,50 +218,12 @@ impl State {
         (id, route)
     }
 
-    /// The highest price that a buy can pay: what its hold is computed with.
     #[inline]
-    fn hold_price(&self, order: &NewOrder) -> Price {
-        if order.price != Price::ZERO {
-            return order.price;
-        }
-        let day = self.days[order.instrument.0 as usize].as_ref().expect("the order was checked");
-        day.limits.map_or(day.prev_close, |(_, up)| up)
-    }
-
-    #[inline]
-    fn record_order(
-        &mut self,
-        row: u32,
-        order: &NewOrder,
-        parent: ParentId,
-        status: OrderStatus,
-        price: Price,
-        hold_cash: Money,
-    ) -> OrderId {
+    fn record_order(&mut self, row: u32, order: &NewOrder) -> u32 {
         let previous = core::mem::replace(&mut self.last_order[row as usize], self.orders.len());
-        let index = self.orders.push(OrderRecord {
-            seq: self.seq,
-            price,
-            quantity: order.quantity,
-            filled: Qty::ZERO,
-            value: Money::ZERO,
-            hold_cash,
-            account_row: row,
-            instrument: order.instrument,
-            venue_ref: NO_VENUE_REF,
-            previous,
-            code: 0,
-            status,
-            side: order.side,
-            order_type: order.order_type,
-            self_trade: order.self_trade,
-            has_parent: parent != ParentId(0),
-        });
+        let index = self.orders.push(OrderRecord { previous, ..OrderRecord::new(order, row, self.seq) });
         self.keys.insert(row, order.client_order, content_of(order), Target::Order(index));
-        if parent != ParentId(0) {
-            self.parents.adopt(parent, index);
-        }
-        OrderId::of(self.partition, self.orders.base + u64::from(index))
+        index
     }
 
     /// Step 5: to the instrument's venue partition; its own venue is called at once.
@@ -339,7 +239,7 @@ impl State {
 
     /// Refuses an order that has a key: it is recorded, so that a repeat gets the same answer.
     #[cold]
-    fn reject<S: EventSink>(
+    pub(crate) fn reject<S: EventSink>(
         &mut self,
         row: u32,
         order: &NewOrder,
@@ -347,26 +247,24 @@ impl State {
         refusal: Refusal,
         sink: &mut S,
     ) -> Outcome {
-        let id = self.record_order(row, order, parent, OrderStatus::Rejected, order.price, Money::ZERO);
-        let index = self.orders.index_of(id.number()).expect("the order was just recorded");
-        self.orders.get_mut(index).code = refusal.code.number();
+        let index = self.record_order(row, order);
+        let record = self.orders.get_mut(index);
+        record.status = OrderStatus::Rejected;
+        record.code = refusal.code.number();
+        let id = self.order_id(index);
         Self::tell_rejected(id, order, parent, refusal, sink);
         Outcome::order(id, Some(refusal.code))
     }
 
-    /// Refuses an order of a basket that was never placed.
-    fn reject_unplaced<S: EventSink>(&mut self, order: &NewOrder, parent: ParentId, refusal: Refusal, sink: &mut S) {
-        match self.admit(order) {
-            Ok(row) if self.keys.get(row, order.client_order).is_none() => {
-                self.reject(row, order, parent, refusal, sink);
-            }
-            _ => Self::tell_rejected(OrderId(0), order, parent, refusal, sink),
-        }
-    }
-
     /// Refuses an order that can have no key: unknown account, no open day, a wrong date.
     #[cold]
-    fn refuse_keyless<S: EventSink>(&self, order: &NewOrder, parent: ParentId, code: RejectCode, sink: &mut S) -> Outcome {
+    fn refuse_keyless<S: EventSink>(
+        &self,
+        order: &NewOrder,
+        parent: ParentId,
+        code: RejectCode,
+        sink: &mut S,
+    ) -> Outcome {
         Self::tell_rejected(OrderId(0), order, parent, code.into(), sink);
         Outcome::refused(code)
     }
@@ -397,10 +295,22 @@ impl State {
         );
     }
 
-    /// The exact value of a fill.
+    /// What a fill adds to the exact worth of its order.
     #[inline]
-    pub(crate) fn value_of(&self, instrument: heng_model::InstrumentId, price: Price, quantity: Qty) -> Money {
+    pub(crate) fn worth_of(&self, instrument: InstrumentId, price: Price, quantity: Qty) -> Money {
         let day = self.days[instrument.0 as usize].as_ref().expect("fills come on days with a reference");
-        notional(day.rules.quotation, price, quantity).expect("the order's value was checked at its highest price")
+        worth_of(day.rules.quotation, price, quantity).expect("QUANTITY_MAX times PRICE_MAX fits")
     }
+}
+
+/// Whether a daily cap on buying holds for the instrument, so that live buys are counted.
+#[inline]
+pub(crate) fn is_capped(day: &InstrumentDay) -> bool {
+    day.risk_warning && day.rules.daily_buy_cap.is_some()
+}
+
+/// The highest price that an order can pay: what its hold is computed with.
+#[inline]
+pub(crate) fn worst_price(day: &InstrumentDay, asked: Price) -> Price {
+    if asked == Price::ZERO { day.limits.map_or(day.prev_close, |(_, up)| up) } else { asked }
 }

@@ -6,8 +6,10 @@ use heng_model::wire::{Reader, Wire, WireError, Writer};
 /// An instrument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instrument {
-    /// Static data.
+    /// Static data in force.
     pub definition: DefineInstrument,
+    /// Changed static data, in force from the next trading day.
+    pub next_definition: Option<DefineInstrument>,
     /// Reference data for the next trading day.
     pub next: Option<SetReference>,
     /// Reference data that the open (or last) trading day began with.
@@ -30,14 +32,21 @@ fn get_reference(from: &mut Reader<'_>) -> Result<Option<SetReference>, WireErro
 impl Instrument {
     pub(crate) fn put(&self, out: &mut Writer) {
         self.definition.put(out);
+        self.next_definition.is_some().put(out);
+        if let Some(definition) = &self.next_definition {
+            definition.put(out);
+        }
         put_reference(self.next.as_ref(), out);
         put_reference(self.today.as_ref(), out);
         self.stopped.put(out);
     }
 
     pub(crate) fn get(from: &mut Reader<'_>) -> Result<Self, WireError> {
+        let definition = DefineInstrument::get(from)?;
+        let next_definition = if bool::get(from)? { Some(DefineInstrument::get(from)?) } else { None };
         Ok(Self {
-            definition: Wire::get(from)?,
+            definition,
+            next_definition,
             next: get_reference(from)?,
             today: get_reference(from)?,
             stopped: Wire::get(from)?,

@@ -126,16 +126,28 @@ impl KeyTable {
         }
     }
 
+    /// Whether every target exists, given how many orders and parents there are.
+    pub(crate) fn targets_exist(&self, orders: u32, parents: u32) -> bool {
+        self.slots.iter().filter(|slot| slot[3] != 0).all(|slot| match unpack(slot[3]) {
+            Target::Order(index) => index < orders,
+            Target::Parent(index) => index < parents,
+        })
+    }
+
     pub(crate) fn read_state(from: &mut Reader<'_>) -> Result<Self, WireError> {
         let len = u64::get(from)?;
-        let mut table = Self::with_capacity(usize::try_from(len).unwrap_or(0).min(1 << 24));
+        let mut table = Self::with_capacity(usize::try_from(len).unwrap_or(0).min(1 << 16));
         for _ in 0..len {
             let slot: Slot = [u64::get(from)?, u64::get(from)?, u64::get(from)?, u64::get(from)?];
             if slot[3] as u32 & !PARENT_BIT == 0 {
                 return Err(WireError::OutOfRange { of: "key target" });
             }
             let id = ClientOrderId(u128::from(slot[1]) << 64 | u128::from(slot[0]));
-            table.insert((slot[3] >> 32) as u32, id, slot[2], unpack(slot[3]));
+            let row = (slot[3] >> 32) as u32;
+            if table.get(row, id).is_some() {
+                return Err(WireError::OutOfRange { of: "key" });
+            }
+            table.insert(row, id, slot[2], unpack(slot[3]));
         }
         Ok(table)
     }
@@ -161,7 +173,8 @@ fn mix(hash: u64, word: u64) -> u64 {
 /// What an order asks, as 64 bits: same key and same content is a repeat.
 #[inline]
 pub(crate) fn content_of(order: &NewOrder) -> u64 {
-    let codes = u64::from(order.side as u8) << 16 | u64::from(order.order_type as u8) << 8 | u64::from(order.self_trade as u8);
+    let codes =
+        u64::from(order.side as u8) << 16 | u64::from(order.order_type as u8) << 8 | u64::from(order.self_trade as u8);
     let hash = mix(u64::from(order.instrument.0) << 32 | codes, order.price.0 as u64);
     mix(mix(hash, order.quantity.0 as u64), 1)
 }
@@ -171,4 +184,56 @@ pub(crate) fn content_of_parent(parent: &NewParent) -> u64 {
     let bytes = heng_model::wire::encode(parent);
     let digest = heng_model::hash::sha256(&bytes);
     u64::from_le_bytes(digest[..8].try_into().expect("eight of 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_table_equals_an_ordered_map() {
+        let (mut table, mut model) = (KeyTable::default(), BTreeMap::new());
+        let mut draw = 9u64;
+        for at in 0..20_000u32 {
+            draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (row, id) = ((draw >> 60) as u32, ClientOrderId(u128::from(draw >> 50 & 0x3ff) << (draw >> 40 & 64)));
+            let target = if at % 3 == 0 { Target::Parent(at) } else { Target::Order(at) };
+            if let std::collections::btree_map::Entry::Vacant(entry) = model.entry((row, id)) {
+                table.insert(row, id, draw, target);
+                entry.insert((draw, target));
+            }
+            assert_eq!(table.get(row, id), model.get(&(row, id)).copied());
+        }
+        assert!(model.len() > 10_000 && table.targets_exist(20_000, 20_000) && !table.targets_exist(19_000, 20_000));
+    }
+
+    #[test]
+    fn two_tables_of_equal_keys_write_equal_bytes_whatever_their_size() {
+        let (mut small, mut large) = (KeyTable::default(), KeyTable::with_capacity(5_000));
+        for at in 0..500u32 {
+            small.insert(at % 7, ClientOrderId(u128::from(at)), 3, Target::Order(at));
+        }
+        for at in (0..500u32).rev() {
+            large.insert(at % 7, ClientOrderId(u128::from(at)), 3, Target::Order(at));
+        }
+        let bytes = |table: &KeyTable| {
+            let mut out = Writer::default();
+            table.write_state(&mut out, &mut |_| {});
+            out.bytes().to_vec()
+        };
+        assert_eq!(bytes(&small), bytes(&large));
+        let read = KeyTable::read_state(&mut Reader::new(&bytes(&small))).unwrap();
+        assert_eq!(read.get(3, ClientOrderId(10)), Some((3, Target::Order(10))));
+    }
+
+    #[test]
+    fn a_key_twice_in_a_snapshot_is_an_error() {
+        let mut out = Writer::default();
+        2u64.put(&mut out);
+        for _ in 0..2 {
+            [5u64, 0, 1, 1].iter().for_each(|word| word.put(&mut out));
+        }
+        assert!(KeyTable::read_state(&mut Reader::new(out.bytes())).is_err());
+    }
 }

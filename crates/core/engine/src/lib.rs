@@ -11,6 +11,7 @@
 //! Deliberately absent: sequencing, the journal, the durability gate, threads (the `core` role), text for people.
 
 mod admin;
+mod batch;
 mod cancel;
 mod day;
 mod entry;

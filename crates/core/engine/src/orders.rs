@@ -1,8 +1,9 @@
 //! Orders of the trade date, on the account side.
 
+use heng_model::command::NewOrder;
 use heng_model::market::{CancelReason, OrderStatus};
 use heng_model::wire::{Reader, Wire, WireError, Writer};
-use heng_model::{InstrumentId, Money, OrderType, Price, Qty, RejectCode, SelfTrade, Seq, Side};
+use heng_model::{ClientOrderId, InstrumentId, Money, OrderType, Price, Qty, RejectCode, SelfTrade, Seq, Side};
 
 /// Orders in one piece of the table: a table that grows never moves what it has.
 const PIECE: usize = 1 << 14;
@@ -16,16 +17,18 @@ pub(crate) const NO_VENUE_REF: u32 = u32::MAX;
 pub struct OrderRecord {
     /// Sequence of the command that brought it.
     pub seq: Seq,
-    /// Highest price that it can pay (buy), or its limit; what its hold is computed with.
+    /// Limit or protective price, as asked; 0 = none.
     pub price: Price,
     /// Quantity, less what self-trade prevention took off.
     pub quantity: Qty,
     /// Filled so far.
     pub filled: Qty,
-    /// Exact value of its fills.
-    pub value: Money,
+    /// Exact worth of its fills (`heng_pretrade::worth_of`).
+    pub worth: Money,
     /// Cash held now.
     pub hold_cash: Money,
+    /// The client's own id, as two words so that it asks for no wider alignment.
+    pub(crate) client_order: [u64; 2],
     /// Row of its account.
     pub account_row: u32,
     /// Its instrument.
@@ -48,9 +51,39 @@ pub struct OrderRecord {
     pub has_parent: bool,
 }
 
-const _: () = assert!(core::mem::size_of::<OrderRecord>() <= 80);
+const _: () = assert!(core::mem::size_of::<OrderRecord>() <= 88);
 
 impl OrderRecord {
+    /// An order that was just asked for, before anything became of it.
+    #[inline]
+    pub(crate) const fn new(order: &NewOrder, account_row: u32, seq: Seq) -> Self {
+        Self {
+            seq,
+            price: order.price,
+            quantity: order.quantity,
+            filled: Qty::ZERO,
+            worth: Money::ZERO,
+            hold_cash: Money::ZERO,
+            client_order: [(order.client_order.0 >> 64) as u64, order.client_order.0 as u64],
+            account_row,
+            instrument: order.instrument,
+            venue_ref: NO_VENUE_REF,
+            previous: NO_ORDER,
+            code: 0,
+            status: OrderStatus::Routed,
+            side: order.side,
+            order_type: order.order_type,
+            self_trade: order.self_trade,
+            has_parent: false,
+        }
+    }
+
+    /// The client's own id.
+    #[must_use]
+    pub const fn client_order(&self) -> ClientOrderId {
+        ClientOrderId((self.client_order[0] as u128) << 64 | self.client_order[1] as u128)
+    }
+
     /// Quantity that may still fill.
     #[must_use]
     #[inline]
@@ -79,8 +112,9 @@ impl OrderRecord {
         self.price.put(out);
         self.quantity.put(out);
         self.filled.put(out);
-        self.value.put(out);
+        self.worth.put(out);
         self.hold_cash.put(out);
+        self.client_order.iter().for_each(|word| word.put(out));
         self.account_row.put(out);
         self.instrument.put(out);
         self.previous.put(out);
@@ -98,8 +132,9 @@ impl OrderRecord {
             price: Wire::get(from)?,
             quantity: Wire::get(from)?,
             filled: Wire::get(from)?,
-            value: Wire::get(from)?,
+            worth: Wire::get(from)?,
             hold_cash: Wire::get(from)?,
+            client_order: [Wire::get(from)?, Wire::get(from)?],
             account_row: Wire::get(from)?,
             instrument: Wire::get(from)?,
             venue_ref: NO_VENUE_REF,
@@ -115,12 +150,19 @@ impl OrderRecord {
 }
 
 /// The table of the trade date's orders, refused ones included.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct OrderTable {
     pieces: Vec<Vec<OrderRecord>>,
     /// Number of the first order of the trade date.
     pub(crate) base: u64,
     len: u32,
+}
+
+impl Default for OrderTable {
+    /// Numbers begin at 1: an order id of 0 means none.
+    fn default() -> Self {
+        Self { pieces: Vec::new(), base: 1, len: 0 }
+    }
 }
 
 impl OrderTable {
@@ -181,5 +223,57 @@ impl OrderTable {
             table.push(OrderRecord::get(from)?);
         }
         Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heng_model::{AccountId, TradeDate};
+
+    fn order(key: u128) -> OrderRecord {
+        let order = NewOrder {
+            account: AccountId(1),
+            client_order: ClientOrderId(key),
+            trade_date: TradeDate::NONE,
+            instrument: InstrumentId(3),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            price: Price(7),
+            quantity: Qty(100),
+            self_trade: SelfTrade::Allow,
+        };
+        OrderRecord::new(&order, 5, Seq(9))
+    }
+
+    #[test]
+    fn numbers_begin_at_one_run_across_pieces_and_go_on_the_next_day() {
+        let mut table = OrderTable::default();
+        let count = PIECE as u32 + 10;
+        for at in 0..count {
+            assert_eq!(table.push(order(u128::from(at) << 70)), at);
+        }
+        assert_eq!((table.index_of(0), table.index_of(1)), (None, Some(0)));
+        let last = u64::from(count);
+        assert_eq!(
+            (table.index_of(last), table.index_of(last + 1), table.index_of(u64::MAX)),
+            (Some(count - 1), None, None)
+        );
+        assert_eq!(table.get(PIECE as u32 + 3).client_order(), ClientOrderId(u128::from(PIECE as u32 + 3) << 70));
+        table.roll();
+        assert_eq!((table.len(), table.index_of(1), table.index_of(last)), (0, None, None));
+        table.push(order(1));
+        assert_eq!(table.index_of(last + 1), Some(0));
+    }
+
+    #[test]
+    fn an_order_reads_back_as_it_was_written() {
+        let mut table = OrderTable::default();
+        table.push(OrderRecord { code: 311, status: OrderStatus::Rejected, has_parent: true, ..order(u128::MAX) });
+        let mut out = Writer::default();
+        table.write_state(&mut out, &mut |_| {});
+        let read = OrderTable::read_state(&mut Reader::new(out.bytes())).unwrap();
+        assert_eq!(read.get(0), table.get(0));
+        assert_eq!(read.get(0).reject_code(), Some(RejectCode::PriceLimit));
     }
 }

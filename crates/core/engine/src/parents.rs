@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use heng_model::command::{ControlParent, NewOrder, NewParent, ParentAction, ParentKind, SliceParent, TriggerParent};
 use heng_model::event::{ParentAccepted, ParentChanged, ParentStatus};
-use heng_model::market::CancelReason;
+use heng_model::market::{AccountStatus, CancelReason};
 use heng_model::wire::{Reader, Wire, WireError, Writer};
 use heng_model::{
-    AccountId, ClientOrderId, InstrumentId, Money, ParentId, PartitionId, Price, Qty, RejectCode, SelfTrade, Seq,
+    AccountId, ClientOrderId, InstrumentId, Money, ParentId, PartitionId, Price, Qty, RejectCode, SelfTrade, Seq, Side,
     limits, notional,
 };
 
+use heng_pretrade::amount_of;
+
+use crate::entry::worst_price;
 use crate::keys::{PastOutcome, Target, content_of_parent};
 use crate::pipeline::{Outcome, refuse};
 use crate::sink::EventSink;
@@ -26,6 +29,8 @@ pub struct Parent {
     pub seq: Seq,
     /// State.
     pub status: ParentStatus,
+    /// Number of the reject code, if it was refused; else 0.
+    pub(crate) code: u16,
     /// Epoch of the driver that may slice it.
     pub epoch: u64,
     /// The market event that triggered it; 0 = none.
@@ -36,6 +41,14 @@ pub struct Parent {
     pub value: Money,
     /// Indexes of children that may still fill.
     pub(crate) live: BTreeSet<u32>,
+}
+
+impl Parent {
+    /// Why it was refused, if it was.
+    #[must_use]
+    pub const fn reject_code(&self) -> Option<RejectCode> {
+        RejectCode::from_number(self.code)
+    }
 }
 
 /// The parents of a partition.
@@ -61,10 +74,25 @@ impl Parents {
         (id.partition() == self.partition && index < self.rows.len() as u64).then_some(index as u32)
     }
 
+    /// The parent of a child order.
+    pub(crate) fn of(&self, child: u32) -> ParentId {
+        self.of_child.get(&child).map_or(ParentId(0), |index| self.id(*index))
+    }
+
     pub(crate) fn adopt(&mut self, parent: ParentId, child: u32) {
         let index = self.index(parent).expect("children are placed for known parents");
         self.of_child.insert(child, index);
         self.rows[index as usize].live.insert(child);
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.rows.len()).expect("bounded by PARENTS_MAX")
+    }
+
+    /// Whether the parents of a snapshot name children and parents that exist.
+    pub(crate) fn children_exist(&self, orders: u32) -> bool {
+        let live = self.rows.iter().flat_map(|parent| &parent.live).all(|child| *child < orders);
+        live && self.of_child.iter().all(|(child, parent)| *child < orders && *parent < self.len())
     }
 
     pub(crate) fn any_live(&self) -> bool {
@@ -77,7 +105,11 @@ impl Parents {
 
     pub(crate) fn past_outcomes(&self) -> Vec<PastOutcome> {
         let ids = (0..).map(|index| self.id(index).0);
-        self.rows.iter().zip(ids).map(|(parent, id)| PastOutcome { seq: parent.seq, id, code: None }).collect()
+        self.rows
+            .iter()
+            .zip(ids)
+            .map(|(parent, id)| PastOutcome { seq: parent.seq, id, code: parent.reject_code() })
+            .collect()
     }
 
     pub(crate) fn roll(&mut self) {
@@ -95,6 +127,7 @@ impl Parents {
             parent.terms.put(out);
             parent.seq.put(out);
             parent.status.put(out);
+            parent.code.put(out);
             parent.epoch.put(out);
             parent.event.put(out);
             parent.filled.put(out);
@@ -121,6 +154,7 @@ impl Parents {
                 terms: Wire::get(from)?,
                 seq: Wire::get(from)?,
                 status: Wire::get(from)?,
+                code: Wire::get(from)?,
                 epoch: Wire::get(from)?,
                 event: Wire::get(from)?,
                 filled: Wire::get(from)?,
@@ -129,6 +163,9 @@ impl Parents {
             };
             for _ in 0..u64::get(from)? {
                 parent.live.insert(u32::get(from)?);
+            }
+            if parents.rows.len() >= limits::PARENTS_MAX {
+                return Err(WireError::OutOfRange { of: "parents" });
             }
             parents.rows.push(parent);
         }
@@ -161,29 +198,28 @@ impl State {
 
     pub(crate) fn new_parent<S: EventSink>(&mut self, terms: &NewParent, sink: &mut S) -> Outcome {
         let command = terms.clone().into();
-        let row = match self.admit_parent(terms) {
+        let admitted = self.ledger.row_of(terms.account).ok_or(RejectCode::UnknownAccount);
+        let admitted = admitted.and_then(|row| self.admit_key(row, terms.trade_date, terms.client_order).map(|()| row));
+        let row = match admitted {
             Ok(row) => row,
             Err(code) => return refuse(&command, terms.account, code, sink),
         };
-        if let Some((content, target)) = self.keys.get(row, terms.client_order) {
-            let Target::Parent(index) = target else { return refuse(&command, terms.account, RejectCode::KeyReused, sink) };
-            let outcome = Outcome { code: None, id: self.parents.id(index).0, repeated: true };
-            return Self::same_or_reused(content == content_of_parent(terms), outcome);
+        if let Some(outcome) = self.repeated_parent(row, terms) {
+            if outcome.code == Some(RejectCode::KeyReused) {
+                refuse(&command, terms.account, RejectCode::KeyReused, sink);
+            }
+            return outcome;
         }
-        self.parents.partition = self.partition;
-        let index = u32::try_from(self.parents.rows.len()).expect("bounded by PARENTS_MAX");
-        let id = self.parents.id(index);
-        self.keys.insert(row, terms.client_order, content_of_parent(terms), Target::Parent(index));
-        self.parents.rows.push(Parent {
-            terms: terms.clone(),
-            seq: self.seq,
-            status: ParentStatus::Accepted,
-            epoch: 0,
-            event: Seq(0),
-            filled: Qty::ZERO,
-            value: Money::ZERO,
-            live: BTreeSet::new(),
-        });
+        if self.parents.rows.len() >= limits::PARENTS_MAX {
+            return refuse(&command, terms.account, RejectCode::TableFull, sink);
+        }
+        self.count_sent(row);
+        let refusal = self.check_parent(row, terms).err();
+        let id = self.record_parent(row, terms, refusal);
+        if let Some(code) = refusal {
+            refuse(&command, terms.account, code, sink);
+            return Outcome { code: Some(code), id: id.0, repeated: false };
+        }
         if terms.expires.0 > 0 {
             self.timers.arm(terms.expires, crate::timers::Timer::ParentEnd { parent: id });
         }
@@ -192,27 +228,72 @@ impl State {
         Outcome { code: None, id: id.0, repeated: false }
     }
 
-    fn admit_parent(&self, terms: &NewParent) -> Result<u32, RejectCode> {
-        let row = self.ledger.row_of(terms.account).ok_or(RejectCode::UnknownAccount)?;
-        if terms.trade_date != self.date {
-            return Err(if terms.trade_date < self.date { RejectCode::KeyExpired } else { RejectCode::WrongTradeDate });
-        }
-        if !self.day_open {
-            return Err(RejectCode::DayNotOpen);
-        }
-        if self.day_of(terms.instrument).is_none() {
-            return Err(RejectCode::UnknownInstrument);
-        }
+    /// The original outcome of a repeated key, of today or of the previous trade date.
+    fn repeated_parent(&self, row: u32, terms: &NewParent) -> Option<Outcome> {
+        let today = terms.trade_date == self.date;
+        let keys = if today { &self.keys } else { &self.past_keys };
+        let (content, target) = keys.get(row, terms.client_order)?;
+        let outcome = match target {
+            Target::Order(_) => return Some(Outcome::refused(RejectCode::KeyReused)),
+            Target::Parent(index) if today => {
+                let code = self.parents.rows[index as usize].reject_code();
+                Outcome { code, id: self.parents.id(index).0, repeated: true }
+            }
+            past => self.past_outcome(past),
+        };
+        Some(Self::same_or_reused(content == content_of_parent(terms), outcome))
+    }
+
+    /// Keeps a parent, refused ones included, so that a repeat gets the same answer.
+    fn record_parent(&mut self, row: u32, terms: &NewParent, refusal: Option<RejectCode>) -> ParentId {
+        self.parents.partition = self.partition;
+        let index = self.parents.len();
+        self.keys.insert(row, terms.client_order, content_of_parent(terms), Target::Parent(index));
+        self.parents.rows.push(Parent {
+            terms: terms.clone(),
+            seq: self.seq,
+            status: if refusal.is_some() { ParentStatus::Done } else { ParentStatus::Accepted },
+            code: refusal.map_or(0, RejectCode::number),
+            epoch: 0,
+            event: Seq(0),
+            filled: Qty::ZERO,
+            value: Money::ZERO,
+            live: BTreeSet::new(),
+        });
+        self.parents.id(index)
+    }
+
+    /// What a parent itself must fulfil; its children are checked as orders one by one.
+    fn check_parent(&self, row: u32, terms: &NewParent) -> Result<(), RejectCode> {
+        let quantity_fits = (1..=limits::QUANTITY_MAX).contains(&terms.quantity.0);
+        let prices_fit = [terms.price, terms.trigger].iter().all(|price| (0..=limits::PRICE_MAX).contains(&price.0));
         let condition = terms.kind == ParentKind::Condition;
-        let fields = terms.quantity > Qty::ZERO && terms.quantity.0 <= limits::QUANTITY_MAX && terms.value_max.0 >= 0;
-        if !fields || condition != (terms.trigger > Price::ZERO) || self.parents.rows.len() >= limits::PARENTS_MAX {
+        let watches = !condition || self.instruments.contains_key(&terms.watch);
+        let value_fits = (0..=limits::MONEY_MAX).contains(&terms.value_max.0);
+        let kind_fits = condition == (terms.trigger > Price::ZERO) && watches;
+        if !quantity_fits || !prices_fit || !value_fits || !kind_fits {
             return Err(RejectCode::BadField);
         }
         let account = self.ledger.account(row);
-        if self.all_stopped || account.stopped {
+        let known = self.instruments.contains_key(&terms.instrument);
+        let day = self.day_of(terms.instrument);
+        if self.all_stopped || account.stopped || day.is_some_and(|day| day.stopped) {
             return Err(RejectCode::KillSwitch);
         }
-        Ok(row)
+        match account.status {
+            AccountStatus::Closed => return Err(RejectCode::AccountClosed),
+            AccountStatus::Frozen => return Err(RejectCode::AccountFrozen),
+            AccountStatus::BuyBarred if terms.side == Side::Buy => return Err(RejectCode::AccountBuyBarred),
+            AccountStatus::BuyBarred | AccountStatus::Normal => {}
+        }
+        if account.sent > account.sent_max {
+            return Err(RejectCode::RateExceeded);
+        }
+        match day {
+            Some(_) => Ok(()),
+            None if known => Err(RejectCode::NoReference),
+            None => Err(RejectCode::UnknownInstrument),
+        }
     }
 
     /// What the children of a parent have filled and may still fill: quantity and value, the latter at their limits.
@@ -221,8 +302,11 @@ impl State {
         let mut value = parent.value;
         for child in &parent.live {
             let record = self.orders.get(*child);
+            let day = self.day_of(record.instrument).expect("live orders have a reference");
+            let open = self.worth_of(record.instrument, worst_price(day, record.price), record.remaining());
+            let worth = Money(record.worth.0.saturating_add(open.0));
             quantity += record.quantity;
-            value += record.value + self.value_of(record.instrument, record.price, record.remaining());
+            value.0 = value.0.saturating_add(amount_of(day.rules.quotation, worth).0);
         }
         (quantity, value)
     }
@@ -250,7 +334,10 @@ impl State {
             return refused(RejectCode::ParentNotWorking);
         }
         let day = self.day_of(order.instrument).expect("parents are accepted for listed instruments");
-        let price = if order.price == Price::ZERO { day.limits.map_or(day.prev_close, |(_, up)| up) } else { order.price };
+        if !within_limit(&parent.terms, order.price) {
+            return refused(RejectCode::BadField);
+        }
+        let price = worst_price(day, order.price);
         let (quantity, value) = self.committed(parent);
         if order.quantity.0 <= 0 || order.quantity.0 > parent.terms.quantity.0 - quantity.0 {
             return refused(RejectCode::ParentQuantity);
@@ -258,7 +345,7 @@ impl State {
         let Some(more) = notional(day.rules.quotation, price, order.quantity) else {
             return refused(RejectCode::ParentValue);
         };
-        if parent.terms.value_max > Money::ZERO && value + more > parent.terms.value_max {
+        if parent.terms.value_max > Money::ZERO && value.0.saturating_add(more.0) > parent.terms.value_max.0 {
             return refused(RejectCode::ParentValue);
         }
         Ok(order)
@@ -279,7 +366,9 @@ impl State {
                     quantity: parent.terms.quantity,
                 };
                 self.tell_parent(index, sink);
-                self.slice_parent(&slice, sink)
+                let outcome = self.slice_parent(&slice, sink);
+                self.end_if_spent(index, sink);
+                outcome
             }
             Err(code) => refuse(&(*trigger).into(), AccountId(0), code, sink),
         }
@@ -289,21 +378,27 @@ impl State {
         let index = self.parents.index(trigger.parent).ok_or(RejectCode::UnknownParent)?;
         let parent = &self.parents.rows[index as usize];
         let terms = &parent.terms;
-        if parent.event != Seq(0) || parent.status == ParentStatus::Done {
+        if parent.event != Seq(0) {
             return Err(RejectCode::AlreadyTriggered);
         }
-        if parent.status == ParentStatus::Paused {
+        if matches!(parent.status, ParentStatus::Paused | ParentStatus::Done) {
             return Err(RejectCode::ParentNotWorking);
         }
         let fulfilled = if terms.at_or_above { trigger.price >= terms.trigger } else { trigger.price <= terms.trigger };
-        let known_event = trigger.event > Seq(0) && trigger.event < self.seq;
+        // The market event stands in the log of the watched instrument's venue, which may be another partition.
+        let own_log = self.day_of(terms.watch).is_none_or(|day| day.partition == self.partition);
+        let known_event = trigger.event > Seq(0) && (!own_log || trigger.event < self.seq);
         if terms.kind != ParentKind::Condition || !fulfilled || !known_event {
             return Err(RejectCode::NotTriggered);
         }
         Ok(index)
     }
 
-    pub(crate) fn control_parent<S: EventSink>(&mut self, control: &ControlParent, sink: &mut S) -> Result<(), RejectCode> {
+    pub(crate) fn control_parent<S: EventSink>(
+        &mut self,
+        control: &ControlParent,
+        sink: &mut S,
+    ) -> Result<(), RejectCode> {
         if control.parent == ParentId(0) && control.action == ParentAction::Pause {
             let whose = (control.account != AccountId(0)).then_some(control.account);
             self.pause_parents(whose, None, sink);
@@ -364,7 +459,12 @@ impl State {
     }
 
     /// Pauses the parents in scope: mass cancel, kill switch, restart.
-    pub(crate) fn pause_parents<S: EventSink>(&mut self, whose: Option<AccountId>, only: Option<InstrumentId>, sink: &mut S) {
+    pub(crate) fn pause_parents<S: EventSink>(
+        &mut self,
+        whose: Option<AccountId>,
+        only: Option<InstrumentId>,
+        sink: &mut S,
+    ) {
         for index in 0..self.parents.rows.len() {
             let parent = &mut self.parents.rows[index];
             let meant = whose.is_none_or(|account| parent.terms.account == account)
@@ -386,17 +486,34 @@ impl State {
     pub(crate) fn parent_filled<S: EventSink>(&mut self, child: u32, sink: &mut S) {
         let record = *self.orders.get(child);
         let Some(index) = self.parents.of_child.get(&child).copied() else { return };
+        let day = self.day_of(record.instrument).expect("children have a reference");
+        let amount = amount_of(day.rules.quotation, record.worth);
         let parent = &mut self.parents.rows[index as usize];
         if !record.status.is_live() && parent.live.remove(&child) {
             parent.filled += record.filled;
-            parent.value += record.value;
-            let full = parent.filled >= parent.terms.quantity;
-            let triggered = parent.event != Seq(0) && parent.live.is_empty();
-            if (full || triggered) && parent.status != ParentStatus::Done {
-                parent.status = ParentStatus::Done;
-                self.tell_parent(index, sink);
-            }
+            parent.value.0 = parent.value.0.saturating_add(amount.0);
+            self.end_if_spent(index, sink);
         }
+    }
+
+    /// A full parent ends, and a triggered one whose order is done or was refused.
+    fn end_if_spent<S: EventSink>(&mut self, index: u32, sink: &mut S) {
+        let parent = &mut self.parents.rows[index as usize];
+        let full = parent.filled >= parent.terms.quantity;
+        let triggered = parent.event != Seq(0) && parent.live.is_empty();
+        if (full || triggered) && parent.status != ParentStatus::Done {
+            parent.status = ParentStatus::Done;
+            self.tell_parent(index, sink);
+        }
+    }
+}
+
+/// Whether a slice keeps the limit that the client gave the parent; without a price it is at the market.
+fn within_limit(terms: &NewParent, price: Price) -> bool {
+    match (terms.price, terms.side) {
+        (Price::ZERO, _) => true,
+        (limit, Side::Buy) => price > Price::ZERO && price <= limit,
+        (limit, Side::Sell) => price >= limit,
     }
 }
 

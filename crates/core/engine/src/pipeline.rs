@@ -81,18 +81,9 @@ fn dispatch<S: EventSink>(state: &mut State, command: &Command, sink: &mut S) ->
     match command {
         Command::NewOrder(order) => state.new_order(order, sink),
         Command::CancelOrder(cancel) => state.cancel_order(cancel, sink),
-        Command::RouteOrder(route) => {
-            state.enter_venue(route, sink);
-            Outcome::DONE
-        }
-        Command::VenueReport(report) => {
-            state.take_report(report, sink);
-            Outcome::DONE
-        }
-        Command::RouteCancel(cancel) => {
-            state.cancel_at_venue(cancel, sink);
-            Outcome::DONE
-        }
+        Command::RouteOrder(route) => state.route_arrives(route, sink),
+        Command::VenueReport(report) => state.report_arrives(report, sink),
+        Command::RouteCancel(cancel) => state.route_cancel_arrives(cancel, sink),
         other => dispatch_rare(state, other, sink),
     }
 }
@@ -100,8 +91,8 @@ fn dispatch<S: EventSink>(state: &mut State, command: &Command, sink: &mut S) ->
 #[inline(never)]
 fn dispatch_rare<S: EventSink>(state: &mut State, command: &Command, sink: &mut S) -> Outcome {
     let result = match command {
-        Command::BulkOrders(bulk) => return state.bulk_orders(&bulk.orders, sink),
-        Command::BasketOrders(basket) => return state.basket_orders(&basket.orders, sink),
+        Command::BulkOrders(bulk) => return state.bulk_orders(command, &bulk.orders, sink),
+        Command::BasketOrders(basket) => return state.basket_orders(command, &basket.orders, sink),
         Command::NewParent(parent) => return state.new_parent(parent, sink),
         Command::SliceParent(slice) => return state.slice_parent(slice, sink),
         Command::TriggerParent(trigger) => return state.trigger_parent(trigger, sink),

@@ -4,37 +4,76 @@ use heng_ledger::FillPosting;
 use heng_model::command::{NewOrder, ReportKind, VenueReport};
 use heng_model::event::{CancelRejected, OrderCancelled, OrderFilled, OrderUnknown};
 use heng_model::market::{CancelReason, OrderStatus};
-use heng_model::{AccountId, Board, ClientOrderId, Money, OrderId, ParentId, Qty, RejectCode, Side};
-use heng_pretrade::{OrderTerms, fees_of, hold_of, minor, settle_of};
+use heng_model::{AccountId, Money, OrderId, ParentId, Price, Qty, RejectCode, Side, limits};
+use heng_pretrade::{OrderTerms, amount_of, fees_of, hold_of, line_of, settle_of};
 
+use crate::entry::{is_capped, worst_price};
 use crate::orders::OrderRecord;
+use crate::pipeline::{Outcome, refuse};
 use crate::sink::EventSink;
 use crate::state::State;
 
 impl State {
-    /// Takes a report about an order of this partition. A report about an order that is done, or unknown, changes
-    /// nothing and is told as a refusal: what it says is for reconciliation to settle by a difference entry.
+    /// A report from another partition: a venue of ours elsewhere, or a real one. What it says is looked at before it is
+    /// believed; what cannot be is refused, for reconciliation to settle by a difference entry.
+    pub(crate) fn report_arrives<S: EventSink>(&mut self, report: &VenueReport, sink: &mut S) -> Outcome {
+        match self.check_report(report) {
+            Ok(()) => {
+                self.take_report(report, sink);
+                Outcome::order(report.order, None)
+            }
+            Err((account, code)) => refuse(&(*report).into(), account, code, sink),
+        }
+    }
+
+    fn check_report(&self, report: &VenueReport) -> Result<(), (AccountId, RejectCode)> {
+        let record = self.order(report.order).ok_or((AccountId(0), RejectCode::UnknownOrder))?;
+        let refused = |code| Err((self.ledger.account(record.account_row).id, code));
+        if !record.status.is_live() {
+            return refused(RejectCode::OrderDone);
+        }
+        let day = self.days[record.instrument.0 as usize].as_ref().expect("live orders have a reference");
+        if day.partition == self.partition {
+            // Its own venue answers within the command that asks; nobody else may speak for it.
+            return refused(RejectCode::BadField);
+        }
+        let (quantity, remaining) = (report.quantity, record.remaining());
+        let sound = match report.kind {
+            ReportKind::Fill => {
+                let price_is_kept = record.side == Side::Sell || report.price <= worst_price(day, record.price);
+                let in_range = (1..=limits::PRICE_MAX).contains(&report.price.0);
+                let part = quantity > Qty::ZERO && quantity <= remaining;
+                in_range && price_is_kept && part && self.value_fits(record, report.price, quantity)
+            }
+            ReportKind::Reduced => quantity > Qty::ZERO && quantity < remaining,
+            ReportKind::Cancelled => quantity >= Qty::ZERO && quantity <= remaining,
+            _ => true,
+        };
+        if sound { Ok(()) } else { refused(RejectCode::BadField) }
+    }
+
+    fn value_fits(&self, record: &OrderRecord, price: Price, quantity: Qty) -> bool {
+        let day = self.days[record.instrument.0 as usize].as_ref().expect("live orders have a reference");
+        let worth = self.worth_of(record.instrument, price, quantity);
+        let sum = record.worth.0.checked_add(worth.0);
+        sum.is_some_and(|sum| amount_of(day.rules.quotation, Money(sum)).0 <= limits::MONEY_MAX)
+    }
+
+    /// Takes a report about a live order of this partition.
     #[inline]
     pub(crate) fn take_report<S: EventSink>(&mut self, report: &VenueReport, sink: &mut S) {
-        let Some(index) = self.orders.index_of(report.order.number()) else {
-            return Self::refuse_report(RejectCode::UnknownOrder, sink);
-        };
+        let index = self.orders.index_of(report.order.number()).expect("venues report what was routed to them");
         let record = *self.orders.get(index);
+        assert!(record.status.is_live(), "order {} is done", report.order);
         match report.kind {
-            _ if !record.status.is_live() => Self::refuse_report(RejectCode::OrderDone, sink),
             ReportKind::Fill => self.on_fill(index, &record, report, sink),
             ReportKind::Working => self.on_working(index, report),
             ReportKind::Rejected => self.on_rejected(index, &record, report, sink),
             ReportKind::Cancelled => self.on_cancelled(index, &record, report, sink),
-            ReportKind::Reduced => self.on_reduced(index, &record, report, sink),
+            ReportKind::Reduced => self.on_reduced(index, &record, report, CancelReason::SelfTrade, sink),
             ReportKind::CancelRejected => self.on_cancel_rejected(index, &record, report, sink),
             ReportKind::Unknown => self.on_unknown(index, report, sink),
         }
-    }
-
-    #[cold]
-    fn refuse_report<S: EventSink>(code: RejectCode, sink: &mut S) {
-        sink.emit(heng_model::event::CommandRefused { command: 82, account: AccountId(0), code }.into());
     }
 
     #[inline]
@@ -48,15 +87,15 @@ impl State {
 
     /// The hold of an order in its present state.
     #[inline]
-    fn hold_now(&self, record: &OrderRecord, remaining: Qty, value: Money) -> heng_pretrade::Hold {
+    fn hold_now(&self, record: &OrderRecord, remaining: Qty, worth: Money) -> heng_pretrade::Hold {
+        let day = self.days[record.instrument.0 as usize].as_ref().expect("live orders have a reference");
         let terms = OrderTerms {
             side: record.side,
-            price: record.price,
+            price: worst_price(day, record.price),
             remaining,
-            filled_value: value,
+            filled_worth: worth,
             commission: self.ledger.account(record.account_row).commission,
         };
-        let day = self.days[record.instrument.0 as usize].as_ref().expect("live orders have a reference");
         hold_of(day, &terms, self.rates).expect("less than what the order held before")
     }
 
@@ -64,28 +103,35 @@ impl State {
     fn on_fill<S: EventSink>(&mut self, index: u32, before: &OrderRecord, report: &VenueReport, sink: &mut S) {
         let row = before.account_row;
         let commission = self.ledger.account(row).commission;
-        let value = before.value + self.value_of(before.instrument, report.price, report.quantity);
+        let worth = before.worth + self.worth_of(before.instrument, report.price, report.quantity);
         let filled = before.filled + report.quantity;
         assert!(filled <= before.quantity, "order {} filled beyond its quantity", report.order);
-        let hold = self.hold_now(before, before.quantity - filled, value);
+        let hold = self.hold_now(before, before.quantity - filled, worth);
         let day = self.days[before.instrument.0 as usize].as_ref().expect("live orders have a reference");
-        let fees = fees_of(day, before.side, value, commission).since(&fees_of(day, before.side, before.value, commission));
+        let fees_before = fees_of(day, before.side, before.worth, commission);
+        let fees = fees_of(day, before.side, worth, commission).since(&fees_before);
+        let quotation = day.rules.quotation;
+        let amount_before = amount_of(quotation, before.worth);
         let posting = FillPosting {
             row,
             instrument: before.instrument,
             side: before.side,
             quantity: report.quantity,
-            amount: minor(value) - minor(before.value),
+            amount: amount_of(quotation, worth) - amount_before,
             fees,
+            line_before: line_of(before.side, amount_before, &fees_before),
             settle: settle_of(day, before.side, self.rates),
             same_day_sale: day.rules.same_day_sell,
             release_cash: before.hold_cash - hold.cash,
         };
-        let is_connect = day.board == Board::Hk;
+        let (connect, capped) = (posting.settle.connect, before.side == Side::Buy && is_capped(day));
         let cash = self.ledger.post_fill(&posting);
-        self.note_fill(index, filled, value, hold.cash, posting.amount);
-        if is_connect {
-            self.use_quota(cash);
+        self.note_fill(index, filled, worth, hold.cash, posting.amount);
+        if connect {
+            self.use_quota(cash + posting.release_cash);
+        }
+        if capped {
+            self.ledger.note_buying(row, before.instrument, -report.quantity);
         }
         sink.emit(
             OrderFilled {
@@ -120,10 +166,10 @@ impl State {
     }
 
     #[inline]
-    fn note_fill(&mut self, index: u32, filled: Qty, value: Money, hold_cash: Money, amount: Money) {
+    fn note_fill(&mut self, index: u32, filled: Qty, worth: Money, hold_cash: Money, amount: Money) {
         let record = self.orders.get_mut(index);
         record.filled = filled;
-        record.value = value;
+        record.worth = worth;
         record.hold_cash = hold_cash;
         if filled == record.quantity {
             record.status = OrderStatus::Filled;
@@ -134,14 +180,17 @@ impl State {
         let (row, side) = (record.account_row, record.side);
         let account = self.ledger.account_mut(row);
         account.open_orders -= u32::from(done);
-        match side {
-            Side::Buy => account.bought_today += amount,
-            Side::Sell => account.sold_today += amount,
-        }
+        let traded = match side {
+            Side::Buy => &mut account.bought_today,
+            Side::Sell => &mut account.sold_today,
+        };
+        // A turnover, not money: it may stop growing, it may not stop trading.
+        traded.0 = traded.0.saturating_add(amount.0);
     }
 
-    /// Net HK buying uses the quota tranche; selling gives it back.
-    fn use_quota(&mut self, cash: Money) {
+    /// HK buying uses the quota tranche from its hold on; selling, and what is released, gives it back.
+    #[inline]
+    pub(crate) fn use_quota(&mut self, cash: Money) {
         if let Some(left) = &mut self.quota_left {
             *left += cash;
         }
@@ -150,15 +199,7 @@ impl State {
     /// Releases the whole hold of an order that leaves the market.
     #[inline]
     fn release<S: EventSink>(&mut self, index: u32, before: &OrderRecord, status: OrderStatus, sink: &mut S) {
-        let remaining = before.remaining();
-        match before.side {
-            Side::Sell => self.ledger.hold_shares(before.account_row, before.instrument, -remaining),
-            Side::Buy => {
-                let day = self.days[before.instrument.0 as usize].as_ref().expect("live orders have a reference");
-                let currency = settle_of(day, before.side, self.rates).currency();
-                self.ledger.hold_cash(before.account_row, currency, -before.hold_cash);
-            }
-        }
+        self.move_hold(before.account_row, before.instrument, before.side, -before.hold_cash, -before.remaining());
         let record = self.orders.get_mut(index);
         record.hold_cash = Money::ZERO;
         record.status = status;
@@ -169,20 +210,25 @@ impl State {
     }
 
     fn on_rejected<S: EventSink>(&mut self, index: u32, before: &OrderRecord, report: &VenueReport, sink: &mut S) {
+        if before.filled > Qty::ZERO {
+            // What has traded cannot be refused any more: the rest is cancelled.
+            let rest = VenueReport { quantity: Qty::ZERO, reason: CancelReason::Venue as u8, ..*report };
+            return self.on_cancelled(index, before, &rest, sink);
+        }
         let number = u16::try_from(report.detail).unwrap_or(0);
         let code = RejectCode::from_number(number).unwrap_or(RejectCode::PhaseForbids);
         self.orders.get_mut(index).code = code.number();
-        let account = self.ledger.account(before.account_row).id;
-        let told = self.as_told(before, account);
-        Self::tell_rejected(report.order, &told, ParentId(0), code.into(), sink);
+        let told = self.as_asked(before);
+        let parent = if before.has_parent { self.parents.of(index) } else { ParentId(0) };
+        Self::tell_rejected(report.order, &told, parent, code.into(), sink);
         self.release(index, before, OrderStatus::Rejected, sink);
     }
 
-    /// The order as its refusal by the venue tells it; what the placing event told is not repeated from memory.
-    fn as_told(&self, record: &OrderRecord, account: AccountId) -> NewOrder {
+    /// The order as its client asked for it.
+    fn as_asked(&self, record: &OrderRecord) -> NewOrder {
         NewOrder {
-            account,
-            client_order: ClientOrderId(0),
+            account: self.ledger.account(record.account_row).id,
+            client_order: record.client_order(),
             trade_date: self.date,
             instrument: record.instrument,
             side: record.side,
@@ -196,6 +242,10 @@ impl State {
     #[inline]
     fn on_cancelled<S: EventSink>(&mut self, index: u32, before: &OrderRecord, report: &VenueReport, sink: &mut S) {
         let reason = CancelReason::from_code(report.reason).unwrap_or(CancelReason::Venue);
+        if report.quantity > Qty::ZERO && report.quantity < before.remaining() {
+            // The venue cancelled less than we think is left: fills are still on their way, so the order lives on.
+            return self.on_reduced(index, before, report, reason, sink);
+        }
         sink.emit(
             OrderCancelled {
                 order: report.order,
@@ -211,18 +261,19 @@ impl State {
         self.release(index, before, before.status_after(reason), sink);
     }
 
-    /// Self-trade prevention by decrement: the order goes on with less.
-    fn on_reduced<S: EventSink>(&mut self, index: u32, before: &OrderRecord, report: &VenueReport, sink: &mut S) {
+    /// The order goes on with less: self-trade prevention by decrement, or a cancel that overtook fills.
+    fn on_reduced<S: EventSink>(
+        &mut self,
+        index: u32,
+        before: &OrderRecord,
+        report: &VenueReport,
+        reason: CancelReason,
+        sink: &mut S,
+    ) {
         let remaining = before.remaining() - report.quantity;
-        let hold = self.hold_now(before, remaining, before.value);
-        match before.side {
-            Side::Sell => self.ledger.hold_shares(before.account_row, before.instrument, -report.quantity),
-            Side::Buy => {
-                let day = self.days[before.instrument.0 as usize].as_ref().expect("live orders have a reference");
-                let currency = settle_of(day, before.side, self.rates).currency();
-                self.ledger.hold_cash(before.account_row, currency, hold.cash - before.hold_cash);
-            }
-        }
+        let hold = self.hold_now(before, remaining, before.worth);
+        let cash = hold.cash - before.hold_cash;
+        self.move_hold(before.account_row, before.instrument, before.side, cash, -report.quantity);
         let record = self.orders.get_mut(index);
         record.quantity -= report.quantity;
         record.hold_cash = hold.cash;
@@ -231,7 +282,7 @@ impl State {
                 order: report.order,
                 account: self.ledger.account(before.account_row).id,
                 quantity: report.quantity,
-                reason: CancelReason::SelfTrade,
+                reason,
                 hold_cash: hold.cash,
                 hold_quantity: hold.shares,
                 shrunk: true,

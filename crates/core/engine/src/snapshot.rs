@@ -9,7 +9,7 @@ use heng_ledger::Ledger;
 use heng_matching::OrderBook;
 use heng_model::command::{RiskRule, RouteOrder};
 use heng_model::wire::{Reader, Wire, WireError, Writer};
-use heng_model::{InstrumentId, Money, OrderId, OwnerId, PartitionId, Price, Rate, RejectCode, Seq, Side};
+use heng_model::{InstrumentId, Money, OrderId, OwnerId, PartitionId, Price, Rate, RejectCode, Seq, Side, limits};
 use heng_pretrade::{Rates, RiskRules};
 use heng_rulebook::Rulebook;
 
@@ -19,7 +19,7 @@ use crate::orders::{NO_ORDER, NO_VENUE_REF, OrderTable};
 use crate::parents::Parents;
 use crate::state::{ActiveRules, Capacity, State};
 use crate::timers::Timers;
-use crate::venue::Segment;
+use crate::venue::{Listing, Segment, Turnover};
 
 /// Format of the sections; a reader refuses others.
 pub const SNAPSHOT_FORMAT: u32 = 1;
@@ -143,16 +143,7 @@ impl State {
         for (number, listing) in self.venue.listings.iter().enumerate() {
             let Some(listing) = listing else { continue };
             (number as u64).put(out);
-            listing.last.put(out);
-            listing.open.put(out);
-            listing.halted.put(out);
-            listing.halt_id.put(out);
-            listing.halts_used.put(out);
-            put_book(&listing.book, out);
-            listing.after_hours.is_some().put(out);
-            if let Some(book) = &listing.after_hours {
-                put_book(book.as_ref(), out);
-            }
+            put_listing(listing, out);
             flush(out);
         }
     }
@@ -181,10 +172,14 @@ impl State {
         read(6, &mut |state, from| {
             for _ in 0..u64::get(from)? {
                 let instrument = Instrument::get(from)?;
+                if instrument.definition.instrument.0 >= limits::INSTRUMENTS_MAX {
+                    return Err(WireError::OutOfRange { of: "instrument" });
+                }
                 state.instruments.insert(instrument.definition.instrument, instrument);
             }
             Ok(())
         })?;
+        state.check_links().map_err(|error| SnapshotError::Bytes { section: 3, error })?;
         let listed = state.date == heng_model::TradeDate::NONE || state.relist().is_some();
         if !listed {
             return Err(SnapshotError::Rules);
@@ -194,6 +189,25 @@ impl State {
         result.map_err(|error| SnapshotError::Bytes { section: 7, error })?;
         state.link_orders();
         Ok(state)
+    }
+
+    /// Row numbers in one section must exist in the others.
+    fn check_links(&self) -> Result<(), WireError> {
+        let (accounts, orders) = (self.ledger.accounts().len(), self.orders.len());
+        for (index, record) in (0..orders).zip(self.orders.iter()) {
+            let linked = record.previous == NO_ORDER || record.previous < index;
+            let known = self.instruments.get(&record.instrument).is_some_and(|i| i.today.is_some());
+            if record.account_row as usize >= accounts || !linked || (record.status.is_live() && !known) {
+                return Err(WireError::OutOfRange { of: "order" });
+            }
+        }
+        let keys = self.keys.targets_exist(orders, self.parents.len())
+            && self.past_keys.targets_exist(self.past_orders.len() as u32, self.past_parents.len() as u32);
+        if keys && self.parents.children_exist(orders) {
+            Ok(())
+        } else {
+            Err(WireError::OutOfRange { of: "key or parent" })
+        }
     }
 
     fn read_core(&mut self, from: &mut Reader<'_>) -> Result<(), WireError> {
@@ -252,15 +266,7 @@ impl State {
         for _ in 0..u64::get(from)? {
             let number = InstrumentId(u32::get(from)?);
             let listing = self.venue.listing_mut(number).ok_or(WireError::OutOfRange { of: "listing" })?;
-            listing.last = Price::get(from)?;
-            listing.open = Price::get(from)?;
-            listing.halted = Wire::get(from)?;
-            listing.halt_id = Wire::get(from)?;
-            listing.halts_used = Wire::get(from)?;
-            get_book(&mut listing.book, from)?;
-            if bool::get(from)? {
-                get_book(crate::venue::after_book(listing), from)?;
-            }
+            get_listing(listing, from)?;
         }
         if from.is_done() { Ok(()) } else { Err(WireError::Trailing) }
     }
@@ -288,8 +294,8 @@ impl State {
         for listing in self.venue.listings.iter().flatten() {
             for side in [Side::Buy, Side::Sell] {
                 places.extend(listing.book.handles(side).map(|(handle, resting)| (resting.order, handle.0)));
-                if let Some(book) = &listing.after_hours {
-                    places.extend(book.handles(side).map(|(handle, resting)| (resting.order, handle.0)));
+                if let Some(after) = &listing.after_hours {
+                    places.extend(after.book.handles(side).map(|(handle, resting)| (resting.order, handle.0)));
                 }
             }
         }
@@ -308,6 +314,51 @@ fn read_past(from: &mut Reader<'_>) -> Result<Vec<PastOutcome>, WireError> {
         past.push(PastOutcome { seq, id, code: RejectCode::from_number(code) });
     }
     Ok(past)
+}
+
+fn put_listing(listing: &Listing, out: &mut Writer) {
+    listing.last.put(out);
+    listing.open.put(out);
+    listing.halted.put(out);
+    listing.halt_id.put(out);
+    listing.halts_used.put(out);
+    (listing.recent.len() as u64).put(out);
+    for one in &listing.recent {
+        one.time.put(out);
+        one.quantity.put(out);
+        one.value.put(out);
+    }
+    put_book(&listing.book, out);
+    listing.after_hours.is_some().put(out);
+    if let Some(after) = &listing.after_hours {
+        put_book(&after.book, out);
+        (after.limits.len() as u64).put(out);
+        for (order, limit) in &after.limits {
+            order.put(out);
+            limit.put(out);
+        }
+    }
+}
+
+fn get_listing(listing: &mut Listing, from: &mut Reader<'_>) -> Result<(), WireError> {
+    listing.last = Price::get(from)?;
+    listing.open = Price::get(from)?;
+    listing.halted = Wire::get(from)?;
+    listing.halt_id = Wire::get(from)?;
+    listing.halts_used = Wire::get(from)?;
+    for _ in 0..u64::get(from)? {
+        let one = Turnover { time: Wire::get(from)?, quantity: i64::get(from)?, value: i64::get(from)? };
+        listing.recent.push_back(one);
+    }
+    get_book(&mut listing.book, from)?;
+    if bool::get(from)? {
+        let after = listing.after_hours();
+        get_book(&mut after.book, from)?;
+        for _ in 0..u64::get(from)? {
+            after.limits.insert(OrderId::get(from)?, i64::get(from)?);
+        }
+    }
+    Ok(())
 }
 
 fn put_book<B: OrderBook>(book: &B, out: &mut Writer) {

@@ -103,3 +103,34 @@ impl Timers {
         Ok(timers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_by_deadline_and_then_in_the_order_in_which_they_were_armed() {
+        let halt = |id| Timer::HaltEnd { instrument: InstrumentId(1), id };
+        let mut timers = Timers::default();
+        for (deadline, id) in [(30, 1), (10, 2), (30, 3), (20, 4)] {
+            timers.arm(UnixNanos(deadline), halt(id));
+        }
+        assert!(!timers.is_due(UnixNanos(9)) && timers.is_due(UnixNanos(10)));
+        let mut out = Writer::default();
+        timers.write_state(&mut out);
+        for mut timers in [Timers::read_state(&mut Reader::new(out.bytes())).unwrap(), timers] {
+            assert_eq!(timers.next_deadline(), Some(UnixNanos(10)));
+            assert_eq!(timers.pop_due(UnixNanos(9)), None);
+            let mut fired = Vec::new();
+            while let Some((_, Timer::HaltEnd { id, .. })) = timers.pop_due(UnixNanos(30)) {
+                fired.push(id);
+            }
+            assert_eq!(fired, [2, 4, 1, 3]);
+            assert_eq!(timers.next_deadline(), None);
+            // Ids go on after a clear, so that equal deadlines keep their order.
+            timers.clear();
+            timers.arm(UnixNanos(5), halt(9));
+            assert_eq!(timers.pop_due(UnixNanos(5)), Some((UnixNanos(5), halt(9))));
+        }
+    }
+}

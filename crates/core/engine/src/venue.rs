@@ -4,15 +4,19 @@ mod auction;
 mod enter;
 mod halts;
 
-pub(crate) use enter::after_book;
+pub(crate) use enter::cancelled;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use heng_matching::call_auction::{AuctionRule, AuctionTrade};
 use heng_matching::order_types::PriceBounds;
 use heng_matching::{Book, Execution, OrderBook, SparseBook, Ticks};
 use heng_model::command::RouteOrder;
-use heng_model::{Board, InstrumentClass, InstrumentId, PartitionId, Phase, Price, TradeId};
+use heng_model::quantity::div_half_up;
+use heng_model::{
+    Board, InstrumentClass, InstrumentId, OrderId, PartitionId, Phase, Price, SECOND, TradeId, UnixNanos,
+};
 use heng_pretrade::ClassRules;
 use heng_rulebook::{AuctionTie, HaltRules, SessionStep};
 
@@ -51,8 +55,38 @@ pub(crate) struct Listing {
     pub(crate) rules: Arc<ClassRules>,
     pub(crate) halts: Option<Box<HaltRules>>,
     /// After-hours orders, kept apart: they trade at one price.
-    pub(crate) after_hours: Option<Box<SparseBook>>,
+    pub(crate) after_hours: Option<Box<AfterHours>>,
+    /// Trades of the last minute before the last one, for the closing price.
+    pub(crate) recent: VecDeque<Turnover>,
 }
+
+/// After-hours fixed-price orders of an instrument.
+#[derive(Clone, Debug)]
+pub(crate) struct AfterHours {
+    /// Until after-hours trading begins every order stands at price 0, so that the queue is in the order of arrival;
+    /// then at the close.
+    pub(crate) book: SparseBook,
+    /// Limits of the orders that wait for it to begin.
+    pub(crate) limits: BTreeMap<OrderId, Ticks>,
+}
+
+impl Default for AfterHours {
+    fn default() -> Self {
+        Self { book: SparseBook::new(), limits: BTreeMap::new() }
+    }
+}
+
+/// What traded at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turnover {
+    pub(crate) time: UnixNanos,
+    pub(crate) quantity: i64,
+    /// Sum of ticks × quantity.
+    pub(crate) value: i64,
+}
+
+/// The closing price looks back this far from the last trade.
+const CLOSE_WINDOW: i64 = 60 * SECOND;
 
 /// Instruments of a board and class share the phases of the day.
 #[derive(Clone, Debug)]
@@ -93,6 +127,47 @@ impl Listing {
             AuctionTie::NearestReference => AuctionRule::Szse,
             AuctionTie::HongKong => AuctionRule::Hk,
         }
+    }
+
+    /// Notes a trade: the last price, the open, and what the closing price will need.
+    #[inline]
+    pub(crate) fn note_trade(&mut self, time: UnixNanos, price: Price, quantity: i64) {
+        self.last = price;
+        if self.open == Price::ZERO {
+            self.open = price;
+        }
+        let value = self.ticks(price).saturating_mul(quantity);
+        if let Some(back) = self.recent.back_mut()
+            && back.time == time
+        {
+            back.quantity = back.quantity.saturating_add(quantity);
+            back.value = back.value.saturating_add(value);
+            return;
+        }
+        while self.recent.front().is_some_and(|front| time.0 - front.time.0 > CLOSE_WINDOW) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Turnover { time, quantity, value });
+    }
+
+    /// The closing price 收盘价: of the closing auction; without one, the average of the last minute of trading by
+    /// volume, the last trade included (SSE trading rules 2.4.4, SZSE 3.5.6; unverified); without any trade the
+    /// reference. A closing auction's trades are the only ones of their last minute, so one formula gives both. Hong
+    /// Kong takes the last price here (its median of five quotes is not kept).
+    pub(crate) fn close(&self) -> Price {
+        let sum = |of: fn(&Turnover) -> i64| self.recent.iter().map(|one| i128::from(of(one))).sum::<i128>();
+        let quantity = sum(|one| one.quantity);
+        if quantity == 0 || self.tie == AuctionTie::HongKong {
+            return self.reference();
+        }
+        let tick = self.rules.tick.at(self.last);
+        let value = sum(|one| one.value) * i128::from(self.quantum);
+        let ticks = div_half_up(value, quantity * i128::from(tick.0));
+        i64::try_from(ticks).map_or(self.last, |ticks| Price(ticks.saturating_mul(tick.0)))
+    }
+
+    pub(crate) fn after_hours(&mut self) -> &mut AfterHours {
+        self.after_hours.get_or_insert_default()
     }
 
     /// What an auction's tie, and the cage, fall back on.
@@ -168,6 +243,11 @@ impl Venue {
     #[must_use]
     pub fn depth(&self, id: InstrumentId, side: heng_model::Side, count: usize) -> Vec<(Price, i64, u32)> {
         let Some(listing) = self.listing(id) else { return Vec::new() };
-        listing.book.levels(side).take(count).map(|level| (listing.price(level.price), level.qty, level.orders)).collect()
+        listing
+            .book
+            .levels(side)
+            .take(count)
+            .map(|level| (listing.price(level.price), level.qty, level.orders))
+            .collect()
     }
 }

@@ -10,9 +10,13 @@ pub struct Cash {
     pub balance: Money,
     /// Held for live orders; never negative.
     pub frozen: Money,
-    /// Proceeds of today's mainland sales: usable for buying at once, withdrawable next trading day.
-    pub due: Money,
-    /// Proceeds of HK sales due in one and in two trading days: usable for HK buying only until then.
+    /// The part of `frozen` that is held for live Stock Connect buys.
+    pub frozen_hk: Money,
+    /// Proceeds of mainland sales due in one, two and three trading days (B shares: three), less what later buys
+    /// used: usable for buying at once, withdrawable when due.
+    pub due: [Money; 3],
+    /// Proceeds of HK sales due in one and in two trading days, less what later HK buys used: usable for HK buying
+    /// at once, for all else when due.
     pub hk_due: [Money; 2],
 }
 
@@ -21,7 +25,18 @@ impl Cash {
     #[must_use]
     #[inline]
     pub fn available(&self) -> Money {
-        self.balance - self.frozen - self.hk_due[0] - self.hk_due[1]
+        self.balance - (self.frozen - self.frozen_hk) - self.kept_for_hk()
+    }
+
+    /// HK proceeds that are not due yet and HK holds overlap: the holds use the proceeds first.
+    #[inline]
+    pub(crate) fn kept_for_hk(&self) -> Money {
+        (self.hk_due[0] + self.hk_due[1]).max(self.frozen_hk)
+    }
+
+    /// Mainland proceeds that are not due yet.
+    pub(crate) fn mainland_due(&self) -> Money {
+        self.due[0] + self.due[1] + self.due[2]
     }
 
     /// What may be spent on HK buying.
@@ -95,6 +110,8 @@ pub struct Position {
     pub unsellable: Qty,
     /// Quantity bought today, for caps per day.
     pub bought_today: Qty,
+    /// Held by live buy orders, where a daily cap on buying asks for it; else zero.
+    pub buying: Qty,
 }
 
 impl Position {

@@ -3,12 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heng_model::command::OpenAccount;
+use heng_model::event::HouseAccount;
 use heng_model::limits;
 use heng_model::market::{AccountStatus, Exchange, SettlementState};
 use heng_model::{AccountId, Currency, IdMap, InstrumentId, Money, Qty, TradeDate};
 
 use crate::account::{Account, Cash, Position};
 use crate::house::House;
+
+/// Most that all clients of a partition together may bring into one house account, in 1/10,000: 400 trillion yuan.
+/// It leaves room in `i64` for what trades then add.
+const HOUSE_CASH_MAX: i64 = 4_000_000_000_000_000_000;
+/// Most shares of one instrument that a partition may hold.
+const HOUSE_SHARES_MAX: i64 = 1_000_000_000_000_000;
 
 /// The books of one account partition.
 #[derive(Clone, Debug, Default)]
@@ -166,6 +173,7 @@ impl Ledger {
                     frozen: Qty::ZERO,
                     unsellable: Qty::ZERO,
                     bought_today: Qty::ZERO,
+                    buying: Qty::ZERO,
                 });
                 at
             }
@@ -222,6 +230,36 @@ impl Ledger {
     /// Notes that there are trades of a date on an exchange.
     pub fn begin_settlement(&mut self, date: TradeDate, exchange: Exchange) {
         self.settlements.entry((date, exchange as u8)).or_insert(SettlementState::Traded);
+    }
+
+    /// Whether a reference has posted. Reference 0 is not keyed.
+    #[must_use]
+    pub fn has_posted(&self, kind: u8, account: AccountId, reference: u64) -> bool {
+        reference != 0 && self.references.contains(&(kind, account, reference))
+    }
+
+    /// Whether a posting of cash from outside keeps the balance and the house's account within the range that sums
+    /// of this partition are sure to hold.
+    #[must_use]
+    pub fn has_room_for_cash(&self, row: u32, currency: Currency, amount: Money, house: HouseAccount) -> bool {
+        let within = |a: Money, b: i64, most: i64| {
+            a.0.checked_add(b).is_some_and(|sum| sum.unsigned_abs() <= most.unsigned_abs())
+        };
+        amount.0.unsigned_abs() <= limits::MONEY_MAX.unsigned_abs()
+            && within(self.cash(row, currency).balance, amount.0, limits::MONEY_MAX)
+            && within(self.house.cash(house, currency), -amount.0, HOUSE_CASH_MAX)
+    }
+
+    /// Whether shares from outside keep the position and the depository's account within the range that sums of this
+    /// partition are sure to hold.
+    #[must_use]
+    pub fn has_room_for_shares(&self, row: u32, instrument: InstrumentId, quantity: Qty) -> bool {
+        let most = HOUSE_SHARES_MAX.unsigned_abs();
+        let within = |a: Qty, b: i64| a.0.checked_add(b).is_some_and(|sum| sum.unsigned_abs() <= most);
+        let total = self.position(row, instrument).map_or(Qty::ZERO, Position::total);
+        quantity.0.unsigned_abs() <= most
+            && within(total, quantity.0)
+            && within(self.house.shares(instrument).1, -quantity.0)
     }
 
     /// Marks a reference as posted; false if it was before. Reference 0 is not keyed.

@@ -39,10 +39,12 @@ fn option(account: &Account, free: Money, currency: Currency) -> Money {
     if currency == Currency::Cny { free - account.credit_line } else { free }
 }
 
-/// What may leave for the bank: free, settled, and nothing while a receivable is open. Never negative.
+/// What may leave for the bank: free, settled, and nothing while a receivable is open. Never negative. Proceeds that
+/// are not due yet and holds of live orders overlap, because a buy uses the day's proceeds first.
 #[must_use]
 pub fn withdrawable(account: &Account, cash: &Cash, currency: Currency) -> Money {
-    let settled = cash.available() - cash.due;
+    let kept = (cash.frozen - cash.frozen_hk).max(cash.mainland_due()) + cash.kept_for_hk();
+    let settled = cash.balance - kept;
     let free = match account.kind {
         AccountKind::Option => option(account, settled, currency),
         AccountKind::Cash | AccountKind::Credit => settled,

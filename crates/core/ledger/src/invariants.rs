@@ -46,15 +46,16 @@ pub fn violations(ledger: &Ledger) -> Vec<String> {
             found.push(format!("{name} does not balance: off by {amount}"));
         }
     }
-    for account in &ledger.accounts {
-        let cash = &account.cny;
-        if cash.frozen < Money::ZERO || cash.due < Money::ZERO || cash.hk_due.iter().any(|d| *d < Money::ZERO) {
-            found.push(format!("account {} has a negative hold or due amount", account.id));
+    let foreign = ledger.foreign.iter().map(|((row, _), cash)| (ledger.account(*row).id, cash));
+    for (id, cash) in ledger.accounts.iter().map(|account| (account.id, &account.cny)).chain(foreign) {
+        let buckets = cash.due.iter().chain(&cash.hk_due).chain([&cash.frozen_hk]);
+        if cash.frozen < cash.frozen_hk || buckets.copied().any(|amount| amount < Money::ZERO) {
+            found.push(format!("account {id} has a negative hold or due amount"));
         }
     }
     for position in &ledger.positions {
-        if position.sellable < Qty::ZERO || position.frozen < Qty::ZERO || position.unsellable < Qty::ZERO {
-
+        let buckets = [position.sellable, position.frozen, position.unsellable, position.buying];
+        if buckets.into_iter().any(|quantity| quantity < Qty::ZERO) {
             found.push(format!("row {}, instrument {}: a negative bucket", position.account_row, position.instrument));
         }
     }

@@ -14,8 +14,10 @@ pub struct Settle {
     pub quoted: Currency,
     /// Yuan per unit of the quotation's currency; 0 = the client pays in that currency.
     pub rate: Rate,
-    /// Whether sale proceeds are due in two trading days (HK) or one.
-    pub two_days: bool,
+    /// Through Stock Connect: proceeds buy HK shares at once and all else when due.
+    pub connect: bool,
+    /// Trading days until sale proceeds are due, 1–3 (HK: 1–2).
+    pub days: u8,
 }
 
 impl Settle {
@@ -42,6 +44,9 @@ pub struct FillPosting {
     pub amount: Money,
     /// Fees of this fill.
     pub fees: Fees,
+    /// What the client paid (negative) or received for the order's fills before this one, in the quotation's currency:
+    /// a conversion is rounded over the order, not over the fill.
+    pub line_before: Money,
     /// How it settles.
     pub settle: Settle,
     /// Bought shares may be sold today.
@@ -67,15 +72,29 @@ impl Ledger {
         }
     }
 
-    /// Holds cash for an order (negative releases).
+    /// Holds cash for an order (negative releases); `connect` tells a Stock Connect buy.
     ///
     /// # Panics
     /// If the hold would become negative: holds are a function of live orders.
     #[inline]
-    pub fn hold_cash(&mut self, row: u32, currency: Currency, amount: Money) {
+    pub fn hold_cash(&mut self, row: u32, currency: Currency, amount: Money, connect: bool) {
         let cash = self.cash_mut(row, currency);
         cash.frozen += amount;
-        assert!(cash.frozen >= Money::ZERO, "more cash released than held, account row {row}");
+        if connect {
+            cash.frozen_hk += amount;
+        }
+        let right = cash.frozen_hk >= Money::ZERO && cash.frozen >= cash.frozen_hk;
+        assert!(right, "more cash released than held, account row {row}");
+    }
+
+    /// Notes what live orders may still buy (negative: no more), where a daily cap asks for it.
+    ///
+    /// # Panics
+    /// If less than nothing would be left: our own bug.
+    pub fn note_buying(&mut self, row: u32, instrument: InstrumentId, quantity: Qty) {
+        let position = self.position_mut(row, instrument.0);
+        position.buying += quantity;
+        assert!(position.buying >= Qty::ZERO, "more taken off than live orders buy, account row {row}");
     }
 
     /// Holds sellable shares for an order (negative releases).
@@ -106,22 +125,28 @@ impl Ledger {
     /// Moves the client's cash; through the position account per currency where the client pays in another one.
     #[inline]
     fn settle_client(&mut self, fill: &FillPosting, gross: Money) -> Money {
+        let Settle { quoted, rate, connect, days } = fill.settle;
         let currency = fill.settle.currency();
-        let cash = if fill.settle.rate.0 == 0 {
+        let cash = if rate.0 == 0 {
             gross
         } else {
-            let converted = gross.times_rate_half_up(fill.settle.rate, Money(MINOR));
+            let so_far = |line: Money| line.times_rate_half_up(rate, Money(MINOR));
+            let converted = so_far(fill.line_before + gross) - so_far(fill.line_before);
             self.move_house(HouseAccount::Exchange, currency, -converted);
-            self.move_house(HouseAccount::Exchange, fill.settle.quoted, gross);
+            self.move_house(HouseAccount::Exchange, quoted, gross);
             converted
         };
         if fill.release_cash != Money::ZERO {
-            self.hold_cash(fill.row, currency, -fill.release_cash);
+            self.hold_cash(fill.row, currency, -fill.release_cash, connect);
         }
         self.move_client(fill.row, currency, cash);
-        if fill.side == Side::Sell && cash > Money::ZERO {
-            let row = self.cash_mut(fill.row, currency);
-            if fill.settle.two_days { row.hk_due[1] += cash } else { row.due += cash }
+        let row = self.cash_mut(fill.row, currency);
+        let due: &mut [Money] = if connect { &mut row.hk_due } else { &mut row.due };
+        if cash > Money::ZERO {
+            let bucket = usize::from(days.max(1)).min(due.len()) - 1;
+            due[bucket] += cash;
+        } else {
+            use_due(due, -cash);
         }
         cash
     }
@@ -182,5 +207,15 @@ impl Ledger {
         self.house.shares_mut(instrument.0).depository -= quantity;
         self.postings += 2;
         Some(total)
+    }
+}
+
+/// What is paid uses the proceeds that are not due yet first, the latest before the earlier ones.
+#[inline]
+fn use_due(due: &mut [Money], mut cost: Money) {
+    for bucket in due.iter_mut().rev() {
+        let used = cost.min(*bucket);
+        *bucket -= used;
+        cost -= used;
     }
 }

@@ -10,7 +10,8 @@ use crate::books::Ledger;
 use crate::house::House;
 
 fn put_cash(cash: &Cash, out: &mut Writer) {
-    for amount in [cash.balance, cash.frozen, cash.due, cash.hk_due[0], cash.hk_due[1]] {
+    let amounts = [cash.balance, cash.frozen, cash.frozen_hk];
+    for amount in amounts.iter().chain(&cash.due).chain(&cash.hk_due) {
         amount.put(out);
     }
 }
@@ -19,7 +20,8 @@ fn get_cash(from: &mut Reader<'_>) -> Result<Cash, WireError> {
     Ok(Cash {
         balance: Wire::get(from)?,
         frozen: Wire::get(from)?,
-        due: Wire::get(from)?,
+        frozen_hk: Wire::get(from)?,
+        due: [Wire::get(from)?, Wire::get(from)?, Wire::get(from)?],
         hk_due: [Wire::get(from)?, Wire::get(from)?],
     })
 }
@@ -71,7 +73,7 @@ fn get_account(from: &mut Reader<'_>) -> Result<Account, WireError> {
 fn put_position(position: &Position, out: &mut Writer) {
     position.account_row.put(out);
     position.instrument.put(out);
-    for quantity in [position.sellable, position.frozen, position.unsellable, position.bought_today] {
+    for quantity in [position.sellable, position.frozen, position.unsellable, position.bought_today, position.buying] {
         quantity.put(out);
     }
 }
@@ -84,6 +86,7 @@ fn get_position(from: &mut Reader<'_>) -> Result<Position, WireError> {
         frozen: Wire::get(from)?,
         unsellable: Wire::get(from)?,
         bought_today: Wire::get(from)?,
+        buying: Wire::get(from)?,
     })
 }
 
@@ -168,15 +171,21 @@ impl Ledger {
             ledger.accounts.push(account);
         }
         let positions = u64::get(from)?;
-        ledger.position_rows = IdMap::with_capacity(usize::try_from(positions).unwrap_or(0).min(1 << 24));
+        ledger.position_rows = IdMap::with_capacity(usize::try_from(positions).unwrap_or(0).min(1 << 16));
         for row in 0..positions {
             let position = get_position(from)?;
+            if position.account_row as usize >= ledger.accounts.len() {
+                return Err(WireError::OutOfRange { of: "position" });
+            }
             let row = u32::try_from(row).map_err(|_| WireError::OutOfRange { of: "position row" })?;
             ledger.position_rows.insert(Self::position_key(position.account_row, position.instrument), row);
             ledger.positions.push(position);
         }
         for _ in 0..u64::get(from)? {
             let key = (u32::get(from)?, u8::get(from)?);
+            if key.0 as usize >= ledger.accounts.len() || Currency::from_code(key.1).is_none() {
+                return Err(WireError::OutOfRange { of: "cash row" });
+            }
             ledger.foreign.insert(key, get_cash(from)?);
         }
         ledger.house = get_house(from)?;

@@ -40,6 +40,8 @@ pub struct Ask<'a> {
     pub day: &'a InstrumentDay,
     /// Exchange rates.
     pub rates: Rates,
+    /// What is left of the Stock Connect quota; `None` = no tranche was leased, so there is no limit here.
+    pub quota_left: Option<Money>,
     /// Everybody is stopped.
     pub all_stopped: bool,
     /// The command's time.
@@ -58,8 +60,14 @@ pub fn check(ask: &Ask<'_>) -> Result<Hold, Refusal> {
     check_account(ask)?;
     check_instrument(ask)?;
     let price = check_price(ask)?;
+    check_caps(ask)?;
+    let value = notional(ask.day.rules.quotation, price, ask.order.quantity);
+    let value = value.filter(|value| value.0 <= limits::MONEY_MAX).ok_or(RejectCode::OrderValue)?;
     let hold = check_money(ask, price)?;
-    check_rules(ask, price, hold)?;
+    check_rules(ask, price, value, hold)?;
+    if ask.account.order_value_max != Money::ZERO && value > ask.account.order_value_max {
+        return Err(RejectCode::OrderValue.into());
+    }
     Ok(hold)
 }
 
@@ -172,49 +180,59 @@ fn check_missing_price(ask: &Ask<'_>) -> Result<Price, Refusal> {
     }
 }
 
+/// What may be bought of an instrument, or through Stock Connect, in a day.
+#[inline]
+fn check_caps(ask: &Ask<'_>) -> Result<(), Refusal> {
+    let Ask { order, day, .. } = ask;
+    if order.side == Side::Sell {
+        return Ok(());
+    }
+    if day.risk_warning && is_over_cap(ask) {
+        return Err(RejectCode::RiskWarningCap.into());
+    }
+    if day.board == Board::Hk && ask.quota_left.is_some_and(|left| left <= Money::ZERO) {
+        return Err(RejectCode::QuotaExhausted.into());
+    }
+    Ok(())
+}
+
 #[inline]
 fn check_money(ask: &Ask<'_>, price: Price) -> Result<Hold, Refusal> {
     let Ask { order, account, day, rates, .. } = ask;
-    if order.side == Side::Buy && day.risk_warning && is_over_cap(ask) {
-        return Err(RejectCode::RiskWarningCap.into());
-    }
-    let value = notional(day.rules.quotation, price, order.quantity).ok_or(RejectCode::OrderValue)?;
     let settle = settle_of(day, order.side, *rates);
-    if day.board == Board::Hk && settle.rate.0 == 0 {
+    if settle.connect && settle.rate.0 == 0 {
         return Err(RejectCode::NoExchangeRate.into());
     }
     let terms = OrderTerms {
         side: order.side,
         price,
         remaining: order.quantity,
-        filled_value: Money::ZERO,
+        filled_worth: Money::ZERO,
         commission: account.commission,
     };
     let hold = hold_of(day, &terms, *rates).ok_or(RejectCode::OrderValue)?;
-    let purpose = if day.board == Board::Hk { Purpose::StockConnect } else { Purpose::Mainland };
+    let purpose = if settle.connect { Purpose::StockConnect } else { Purpose::Mainland };
     if order.side == Side::Buy && buying_power(account, &ask.cash, settle.currency(), purpose) < hold.cash {
         return Err(RejectCode::InsufficientCash.into());
     }
     if order.side == Side::Sell && ask.position.map_or(Qty::ZERO, |p| p.sellable) < order.quantity {
         return Err(RejectCode::InsufficientHoldings.into());
     }
-    if account.order_value_max != Money::ZERO && value > account.order_value_max {
-        return Err(RejectCode::OrderValue.into());
-    }
     Ok(hold)
 }
 
+/// Live buy orders count as bought, so that several of them together cannot pass the cap.
 fn is_over_cap(ask: &Ask<'_>) -> bool {
-    let bought = ask.position.map_or(Qty::ZERO, |position| position.bought_today);
+    let bought = ask.position.map_or(Qty::ZERO, |position| position.bought_today + position.buying);
     ask.day.rules.daily_buy_cap.is_some_and(|cap| bought + ask.order.quantity > cap)
 }
 
 #[inline]
-fn check_rules(ask: &Ask<'_>, price: Price, hold: Hold) -> Result<(), Refusal> {
+fn check_rules(ask: &Ask<'_>, price: Price, value: Money, hold: Hold) -> Result<(), Refusal> {
     if ask.rules.is_empty() {
         return Ok(());
     }
-    let features = measure(ask, price, hold);
+    let features = measure(ask, price, value, hold);
     match ask.rules.broken(ask.day.board, ask.order.side, &features) {
         Some(rule) => Err(Refusal { code: RejectCode::RiskRule, rule }),
         None => Ok(()),
@@ -223,7 +241,7 @@ fn check_rules(ask: &Ask<'_>, price: Price, hold: Hold) -> Result<(), Refusal> {
 
 /// Measures every feature that a rule may bound.
 #[inline]
-fn measure(ask: &Ask<'_>, price: Price, hold: Hold) -> Features {
+fn measure(ask: &Ask<'_>, price: Price, value: Money, hold: Hold) -> Features {
     let Ask { order, account, day, position, .. } = ask;
     let sellable = position.map_or(0, |p| p.sellable.0);
     let total = position.map_or(0, |p| p.total().0);
@@ -232,7 +250,7 @@ fn measure(ask: &Ask<'_>, price: Price, hold: Hold) -> Features {
     let mut set = |feature: RiskFeature, value: i64| features[feature as usize - 1] = value;
     set(RiskFeature::Quantity, order.quantity.0);
     set(RiskFeature::Price, price.0);
-    set(RiskFeature::Value, price.0.saturating_mul(order.quantity.0));
+    set(RiskFeature::Value, value.0);
     set(RiskFeature::Deviation, deviation);
     set(RiskFeature::OpenOrders, i64::from(account.open_orders));
     set(RiskFeature::OrdersThisSecond, i64::from(account.sent));
@@ -249,4 +267,3 @@ fn measure(ask: &Ask<'_>, price: Price, hold: Hold) -> Features {
     set(RiskFeature::FrozenCash, ask.cash.frozen.0);
     features
 }
-

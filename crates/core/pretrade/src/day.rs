@@ -68,14 +68,22 @@ impl Deref for ClassRules {
 pub struct ClassTable(BTreeMap<(Board, InstrumentClass, bool), Arc<ClassRules>>);
 
 impl ClassTable {
-    fn get(&mut self, rulebook: &Rulebook, key: (Board, InstrumentClass, bool), date: TradeDate) -> Result<Arc<ClassRules>, NoRule> {
+    fn get(
+        &mut self,
+        rulebook: &Rulebook,
+        key: (Board, InstrumentClass, bool),
+        date: TradeDate,
+    ) -> Result<Arc<ClassRules>, NoRule> {
         if let Some(found) = self.0.get(&key) {
             return Ok(Arc::clone(found));
         }
         let (board, class, risk_warning) = key;
         let made = Arc::new(ClassRules {
             of: rulebook.instrument_rules(board, class, risk_warning, date)?,
-            fees: [rulebook.fee_schedule(board, class, Side::Buy, date)?, rulebook.fee_schedule(board, class, Side::Sell, date)?],
+            fees: [
+                rulebook.fee_schedule(board, class, Side::Buy, date)?,
+                rulebook.fee_schedule(board, class, Side::Sell, date)?,
+            ],
         });
         self.0.insert(key, Arc::clone(&made));
         Ok(made)

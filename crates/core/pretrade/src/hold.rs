@@ -1,8 +1,8 @@
 //! The hold of an order: one function of what is live, never a running sum of its own.
 
 use heng_ledger::{Fees, Settle};
-use heng_model::quantity::{MINOR, div_half_up};
-use heng_model::{Board, Currency, Money, Price, Qty, Rate, Side, notional};
+use heng_model::quantity::{MINOR, RATE_SCALE, div_half_up, div_up};
+use heng_model::{Board, Money, Price, Qty, Quotation, Rate, Side, limits, notional};
 use heng_rulebook::FeeKind;
 
 use crate::day::{InstrumentDay, Rates};
@@ -25,20 +25,34 @@ pub struct OrderTerms {
     pub price: Price,
     /// Quantity that may still fill.
     pub remaining: Qty,
-    /// Exact value of its fills so far, in the quotation's currency.
-    pub filled_value: Money,
+    /// Exact worth of its fills so far ([`worth_of`]), in the quotation's currency.
+    pub filled_worth: Money,
     /// The account's commission rate.
     pub commission: Rate,
 }
 
-/// Rounds an exact value half up to the minor unit; sums of values are rounded, not single fills.
+/// What a fill adds to the exact worth of its order: price × quantity where the quotation asks for the price. For
+/// prices per 100 of face that is a hundred times the amount, so that nothing is rounded before the end.
+///
+/// Returns `None` beyond `i64`.
 #[must_use]
 #[inline]
-pub fn minor(value: Money) -> Money {
-    if value.0 % MINOR == 0 {
-        return value;
+pub fn worth_of(quotation: Quotation, price: Price, quantity: Qty) -> Option<Money> {
+    match quotation {
+        Quotation::PerUnit | Quotation::PerHundredFace => notional(Quotation::PerUnit, price, quantity),
+        Quotation::AnnualPercent => notional(Quotation::AnnualPercent, price, quantity),
     }
-    let units = div_half_up(i128::from(value.0), i128::from(MINOR));
+}
+
+/// The amount of fills of this worth, rounded half up to the minor unit: sums are rounded, not single fills.
+#[must_use]
+#[inline]
+pub fn amount_of(quotation: Quotation, worth: Money) -> Money {
+    let unit = if quotation == Quotation::PerHundredFace { 100 * MINOR } else { MINOR };
+    if unit == MINOR && worth.0 % MINOR == 0 {
+        return worth;
+    }
+    let units = div_half_up(i128::from(worth.0), i128::from(unit));
     Money(i64::try_from(units).expect("shrinks") * MINOR)
 }
 
@@ -52,16 +66,18 @@ pub fn settle_of(day: &InstrumentDay, side: Side, rates: Rates) -> Settle {
         (true, Side::Buy) => rates.sell_reference,
         (true, Side::Sell) => rates.buy_reference,
     };
-    Settle { quoted: day.rules.currency, rate, two_days: day.rules.cash_days >= 2 }
+    Settle { quoted: day.rules.currency, rate, connect, days: day.rules.cash_days }
 }
 
-/// Fees of an order whose fills so far are worth `value`.
+/// Fees of an order whose fills so far have this worth.
 #[must_use]
 #[inline]
-pub fn fees_of(day: &InstrumentDay, side: Side, value: Money, commission: Rate) -> Fees {
-    if value == Money::ZERO {
+pub fn fees_of(day: &InstrumentDay, side: Side, worth: Money, commission: Rate) -> Fees {
+    if worth == Money::ZERO {
         return Fees::default();
     }
+    let quotation = day.rules.quotation;
+    let value = if quotation == Quotation::PerHundredFace { amount_of(quotation, worth) } else { worth };
     let charges = day.rules.fees[side as usize - 1].charge(value, commission);
     Fees {
         commission: charges.of(FeeKind::Commission),
@@ -77,10 +93,22 @@ pub fn fees_of(day: &InstrumentDay, side: Side, value: Money, commission: Rate) 
     }
 }
 
-/// The hold of an order with these terms; `None` if its value does not fit.
+/// What the client paid (negative) or received for fills of this amount, fees included, in the quotation's currency.
+#[must_use]
+#[inline]
+pub fn line_of(side: Side, amount: Money, fees: &Fees) -> Money {
+    match side {
+        Side::Buy => -(amount + fees.total),
+        Side::Sell => amount - fees.total,
+    }
+}
+
+/// The hold of an order with these terms; `None` if its value is beyond `limits::MONEY_MAX`.
 ///
 /// A buy holds what its remaining quantity costs at its highest price and the fees that the whole order would then
-/// have, less the fees posted so far. A sell holds the shares; its fees come out of the proceeds.
+/// have, less what it paid so far. Where the client pays in another currency, what was paid so far is rounded as the
+/// ledger rounds it, over the order; so no sequence of fills can cost more than was held. A sell holds the shares; its
+/// fees come out of the proceeds.
 #[must_use]
 #[inline]
 pub fn hold_of(day: &InstrumentDay, terms: &OrderTerms, rates: Rates) -> Option<Hold> {
@@ -90,12 +118,28 @@ pub fn hold_of(day: &InstrumentDay, terms: &OrderTerms, rates: Rates) -> Option<
     if terms.remaining == Qty::ZERO {
         return Some(Hold::default());
     }
-    let rest = notional(day.rules.quotation, terms.price, terms.remaining)?;
-    let whole = Money(terms.filled_value.0.checked_add(rest.0)?);
-    let fees = |value| fees_of(day, terms.side, value, terms.commission).total;
-    let quoted = minor(whole) - minor(terms.filled_value) + fees(whole) - fees(terms.filled_value);
-    let settle = settle_of(day, Side::Buy, rates);
-    let cash = if settle.rate.0 == 0 { quoted } else { quoted.times_rate_up(settle.rate, Money(MINOR)) };
-    debug_assert!(settle.rate.0 == 0 || settle.currency() == Currency::Cny);
+    let quotation = day.rules.quotation;
+    let rest = worth_of(quotation, terms.price, terms.remaining)?;
+    let whole = Money(terms.filled_worth.0.checked_add(rest.0)?);
+    if amount_of(quotation, whole).0 > limits::MONEY_MAX {
+        return None;
+    }
+    let fees = |worth| fees_of(day, terms.side, worth, terms.commission);
+    let cost = |worth| -line_of(terms.side, amount_of(quotation, worth), &fees(worth));
+    let (most, paid) = (cost(whole), cost(terms.filled_worth));
+    let rate = settle_of(day, Side::Buy, rates).rate;
+    let cash = if rate.0 == 0 {
+        most - paid
+    } else {
+        Money(converted_up(most, rate)?.0 - paid.times_rate_half_up(rate, Money(MINOR)).0)
+    };
     Some(Hold { cash, shares: Qty::ZERO })
+}
+
+/// `amount × rate`, rounded up to the minor unit; `None` beyond `limits::MONEY_MAX`. `amount` ≥ 0.
+fn converted_up(amount: Money, rate: Rate) -> Option<Money> {
+    let product = i128::from(amount.0) * i128::from(rate.0);
+    let units = div_up(product, i128::from(RATE_SCALE) * i128::from(MINOR));
+    let converted = i64::try_from(units * i128::from(MINOR)).ok()?;
+    (converted <= limits::MONEY_MAX).then_some(Money(converted))
 }

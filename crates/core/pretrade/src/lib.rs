@@ -18,5 +18,5 @@ mod risk_rules;
 
 pub use check::{Ask, Refusal, check};
 pub use day::{ClassRules, ClassTable, InstrumentDay, Rates, ReferenceError, limit_query};
-pub use hold::{Hold, OrderTerms, fees_of, hold_of, minor, settle_of};
+pub use hold::{Hold, OrderTerms, amount_of, fees_of, hold_of, line_of, settle_of, worth_of};
 pub use risk_rules::{Features, RiskRules};

@@ -13,7 +13,7 @@
 use crate::cursor::Span;
 use crate::error::{Damage, Refusal, Result};
 use crate::format::{u32_at, u64_at};
-use crate::limits::BLOCK_RAW_BYTES_MAX;
+use crate::limits::{BLOCK_EXPANSION_MAX, BLOCK_RAW_BYTES_MAX};
 
 pub(crate) const BLOCK_HEAD_BYTES: usize = 16;
 pub(crate) const KIND_BLOCK: u8 = 16;
@@ -79,10 +79,14 @@ pub(crate) fn decode_head(span: &Span, payload: &[u8]) -> std::result::Result<Bl
     Ok(head)
 }
 
-/// Expands the events into `target`, which never grows beyond the stated length, itself bounded.
+/// Expands the events into `target`, which never grows beyond the stated length, itself bounded by what the stored
+/// bytes can become: a short hostile block cannot ask for much memory.
 pub(crate) fn expand(head: &BlockHead, payload: &[u8], target: &mut Vec<u8>) -> std::result::Result<(), Damage> {
-    target.resize(head.raw_bytes as usize, 0);
     let stored = &payload[BLOCK_HEAD_BYTES..];
+    if u64::from(head.raw_bytes) > stored.len() as u64 * BLOCK_EXPANSION_MAX {
+        return Err(Damage::Compression);
+    }
+    target.resize(head.raw_bytes as usize, 0);
     match lz4_flex::block::decompress_into(stored, target) {
         Ok(length) if length == head.raw_bytes as usize => Ok(()),
         _ => Err(Damage::Compression),

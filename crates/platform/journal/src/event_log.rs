@@ -78,7 +78,7 @@ impl EventLog {
         Ok((opened, recovery))
     }
 
-    /// Compresses `raw` (at most 8 MiB) into one block behind the last one.
+    /// Compresses `raw` (at most [`crate::BLOCK_RAW_BYTES_MAX`]) into one block behind the last one.
     ///
     /// Errors: [`Refusal::Gap`] and [`Refusal::Overlap`] unless the block starts right behind the
     /// last sequence; [`JournalError::DiskFull`] changes nothing and may be repeated.

@@ -120,6 +120,14 @@ impl SyncTicket {
     }
 }
 
+impl SyncOutcome {
+    /// Whether everything that the ticket covered is durable now. The outcome must be given back all the same.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.result.is_ok()
+    }
+}
+
 pub(crate) fn quarantine_of(
     header: &FrameHeader,
     offset: u64,
@@ -168,7 +176,7 @@ impl Journal {
     /// Writes one record behind the last one and returns its index. It is not durable before the
     /// next [`Journal::sync`].
     ///
-    /// `payload`: at most 16 MiB. `term`: never below that of the last record.
+    /// `payload`: at most [`crate::PAYLOAD_BYTES_MAX`]. `term`: never below that of the last record.
     /// Errors: [`JournalError::DiskFull`] leaves the journal as it was, and the call may be
     /// repeated; a refusal changes nothing; anything else is fatal.
     pub fn append(&mut self, term: u64, level: u16, kind: RecordKind, payload: &[u8]) -> Result<Index> {

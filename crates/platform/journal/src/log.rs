@@ -1,6 +1,7 @@
 //! The one writer of a chained log of frames. The command journal and the event log are both
 //! built on it.
 
+use crate::cursor::Span;
 use crate::error::{JournalError, Refusal, Result, at};
 use crate::format::{
     FRAME_HEADER_BYTES, Family, FrameHeader, Hash, KIND_MARK, SEGMENT_HEADER_BYTES, SegmentHeader, frame_bytes,
@@ -11,12 +12,15 @@ use crate::scan::{LogScan, Scan, Visit};
 use crate::segment::{PREPARED, Segment, open_segment, segment_path};
 use crate::spare::{Preallocation, Spare, extend, fill_now};
 use crate::storage::{OpenMode, Storage, StorageFile, StorageLock};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Up to this payload, header and payload go to the disk in one write; above it a second system
 /// call is cheaper than the copy.
 const JOIN_BYTES_MAX: usize = 32 << 10;
+/// Bytes that are written again at once when a log is opened.
+const REWRITE_BYTES: u64 = 1 << 20;
 const MARK_BYTES: u64 = FRAME_HEADER_BYTES as u64;
 const LOCK: &str = "writer.lock";
 
@@ -98,18 +102,23 @@ impl FrameLog {
             last_segment_only: config.last_segment_only,
             partition: Some(config.partition),
         };
-        let found = match scan.run(visit)? {
+        let mut unproven = Unproven::default();
+        let mut visit = |span: &Span, payload: &[u8], path: &Path| {
+            unproven.pass(span, path);
+            visit(span, payload, path)
+        };
+        let found = match scan.run(&mut visit)? {
             Some(found) => found,
             None => {
                 create_first(&storage, dir, &config)?;
-                scan.run(visit)?.expect("the first segment has just been created and synced")
+                scan.run(&mut visit)?.expect("the first segment has just been created and synced")
             }
         };
         for &first in &found.void {
             remove_segment(storage.as_ref(), dir, first)?;
         }
         let mut log = Self::over(storage, dir, config, lock, &found)?;
-        log.settle(&found)?;
+        log.settle(&found, unproven.from(&log.active.path))?;
         Ok((log, found))
     }
 
@@ -144,12 +153,17 @@ impl FrameLog {
     }
 
     /// After a crash the records found may stand in the page cache only; one sync makes them
-    /// durable before anyone relies on them. A torn tail is cut off, not overwritten, so that
-    /// none of its frames can ever be read again.
-    fn settle(&mut self, found: &LogScan) -> Result<()> {
+    /// durable before anyone relies on them. If the process before us ended because a sync
+    /// failed, the kernel takes their pages for clean and would sync nothing: so what no record
+    /// proves to be durable is written once more. A torn tail is cut off, not overwritten, so
+    /// that none of its frames can ever be read again.
+    fn settle(&mut self, found: &LogScan, unproven: Option<u64>) -> Result<()> {
         let (file, path) = (&self.active.file, &self.active.path);
         if found.torn.is_some() {
             at(file.set_len(self.position), "cut the torn tail of", path)?;
+        }
+        if let Some(from) = unproven {
+            at(write_again(file.as_ref(), from, self.position), "write again the tail of", path)?;
         }
         at(file.sync_all(), "sync", path)?;
         self.restore_capacity()?;
@@ -385,6 +399,50 @@ impl Drop for FrameLog {
         // The lock is released after this, so a following writer meets no thread of ours.
         self.spare.wait();
     }
+}
+
+/// The frames of the last segment of which no later frame says that they were durable.
+#[derive(Debug, Default)]
+struct Unproven {
+    path: PathBuf,
+    /// Index and offset of each.
+    frames: VecDeque<(u64, u64)>,
+}
+
+impl Unproven {
+    fn pass(&mut self, span: &Span, path: &Path) {
+        if self.path != path {
+            // A segment that has a successor was synced whole.
+            self.path = path.to_owned();
+            self.frames.clear();
+        }
+        while self.frames.front().is_some_and(|(index, _)| *index <= span.header.synced) {
+            self.frames.pop_front();
+        }
+        self.frames.push_back((span.header.index, span.offset));
+    }
+
+    /// Where they start in the last segment.
+    fn from(&self, last: &Path) -> Option<u64> {
+        let first = self.frames.front().filter(|_| self.path == last);
+        first.map(|(_, offset)| *offset)
+    }
+}
+
+/// Makes the pages of `from..to` dirty with what they hold.
+fn write_again(file: &dyn StorageFile, from: u64, to: u64) -> std::io::Result<()> {
+    let mut chunk = vec![0; REWRITE_BYTES.min(to.saturating_sub(from)) as usize];
+    let mut offset = from;
+    while offset < to {
+        let want = REWRITE_BYTES.min(to - offset) as usize;
+        let read = file.read_at(offset, &mut chunk[..want])?;
+        if read == 0 {
+            return Ok(());
+        }
+        file.write_at(offset, &chunk[..read])?;
+        offset += read as u64;
+    }
+    Ok(())
 }
 
 /// Payload and padding first: a reader that sees the header finds the rest in place.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use heng_journal::JournalError;
+use heng_model::RejectCode;
 use heng_model::wire::WireError;
 
 /// An error of the core role.
@@ -52,10 +53,28 @@ pub enum CoreError {
         reason: String,
     },
     /// The journal begins after a sequence for which there is no snapshot.
-    #[error("the journal begins at record {first} and no sound snapshot reaches it")]
+    #[error("the journal begins at record {first} and no sound snapshot at or below command {events}, where the event log ends, reaches it; {skipped}")]
     NoStart {
         /// First record held.
         first: u64,
+        /// Last command of the event log.
+        events: u64,
+        /// Snapshots that were skipped, and why.
+        skipped: String,
+    },
+    /// The record holds events of commands that the journal has lost: durable commands are gone.
+    #[error("the journal ends at command {journal}, but the event log holds events up to {events}: commands that were durable are missing from the journal")]
+    JournalShort {
+        /// Last command of the journal.
+        journal: u64,
+        /// Last command of the event log.
+        events: u64,
+    },
+    /// The doors are closed.
+    #[error("the core refuses new commands: {}", .code.english())]
+    Refused {
+        /// Why.
+        code: RejectCode,
     },
     /// A record needs an engine level that this version does not have.
     #[error("journal record {index} needs engine level {level}, this version executes {oldest} to {current}")]

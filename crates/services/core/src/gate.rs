@@ -48,7 +48,13 @@ pub struct Published {
     durable: Mutex<u64>,
     became_durable: Condvar,
     released: AtomicU64,
+    events_durable: AtomicU64,
     disk_full: AtomicBool,
+    failed: AtomicBool,
+    /// Journal index that a snapshot makes superfluous, and everything before it; 0 = none.
+    purge: AtomicU64,
+    snapshot: AtomicU64,
+    snapshot_trouble: Mutex<Option<String>>,
     latency: Mutex<LatencyHistogram>,
 }
 
@@ -65,17 +71,76 @@ impl Published {
         self.became_durable.notify_all();
     }
 
-    fn wait_durable(&self, seq: Seq) {
+    /// What recovery has found is durable and in the record.
+    pub(crate) fn mark_recovered(&self, seq: Seq) {
+        self.mark_durable(seq);
+        self.released.store(seq.0, Ordering::Release);
+        self.mark_events_durable(seq.0);
+    }
+
+    /// False if that will never come, because the journal has failed.
+    fn wait_durable(&self, seq: Seq) -> bool {
         let mut durable = self.durable_lock();
         while *durable < seq.0 {
+            if self.failed.load(Ordering::Acquire) {
+                return false;
+            }
             durable = self.became_durable.wait(durable).expect("no holder of this lock panics");
         }
+        true
+    }
+
+    /// The journal has failed: nothing more becomes durable.
+    pub(crate) fn fail(&self) {
+        let _durable = self.durable_lock();
+        self.failed.store(true, Ordering::Release);
+        self.became_durable.notify_all();
+    }
+
+    /// Last sequence whose events survive a power loss without being made again.
+    #[must_use]
+    pub fn events_durable(&self) -> Seq {
+        Seq(self.events_durable.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn mark_events_durable(&self, seq: u64) {
+        self.events_durable.store(seq, Ordering::Release);
+    }
+
+    /// Asks the journal thread to drop the segments before this record.
+    pub(crate) fn ask_purge(&self, before: u64) {
+        self.purge.store(before, Ordering::Release);
+    }
+
+    pub(crate) fn take_purge(&self) -> Option<u64> {
+        let index = self.purge.swap(0, Ordering::AcqRel);
+        (index > 0).then_some(index)
     }
 
     /// Last durable sequence.
     #[must_use]
     pub fn durable(&self) -> Seq {
         Seq(*self.durable_lock())
+    }
+
+    /// Sequence of the last snapshot; 0 = none.
+    #[must_use]
+    pub fn snapshot(&self) -> Seq {
+        Seq(self.snapshot.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn mark_snapshot(&self, seq: u64) {
+        self.snapshot.store(seq, Ordering::Release);
+    }
+
+    /// Why no more snapshots are made, if so. A human must look; the journal is kept meanwhile.
+    #[must_use]
+    pub fn snapshot_trouble(&self) -> Option<String> {
+        self.snapshot_trouble.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn tell_snapshot_trouble(&self, reason: String) {
+        *self.snapshot_trouble.lock().expect("no holder of this lock panics") = Some(reason);
     }
 
     /// Last sequence whose events have left.
@@ -101,7 +166,8 @@ impl Published {
     }
 }
 
-/// Retries an append while the disk is full, telling the doors; any other error is handed on.
+/// Retries an append while the disk is full, telling the doors; any other error is handed on. Whoever opens the doors
+/// again is the journal's look at its disk.
 pub(crate) fn until_space(
     published: &Published,
     mut append: impl FnMut() -> Result<(), JournalError>,
@@ -112,53 +178,77 @@ pub(crate) fn until_space(
                 published.set_disk_full(true);
                 std::thread::sleep(RETRY_EVERY);
             }
-            other => {
-                if published.is_disk_full() && other.is_ok() {
-                    published.set_disk_full(false);
-                }
-                return other;
+            other => return other,
+        }
+    }
+}
+
+/// The event log and what may be let into it.
+pub(crate) struct Gate {
+    log: EventLog,
+    published: Arc<Published>,
+}
+
+impl Gate {
+    pub(crate) const fn new(log: EventLog, published: Arc<Published>) -> Self {
+        Self { log, published }
+    }
+
+    /// Runs until the engine stops sending.
+    pub(crate) fn run(mut self, outputs: &Receiver<Output>) -> Result<EventLog, CoreError> {
+        let mut synced = Instant::now();
+        while let Ok(output) = outputs.recv() {
+            if !self.published.wait_durable(output.last) {
+                return Err(CoreError::Stopped);
+            }
+            let published = Arc::clone(&self.published);
+            until_space(&published, || self.record(&output))?;
+            self.let_out(output);
+            if synced.elapsed() >= EVENT_SYNC_EVERY {
+                self.sync()?;
+                synced = Instant::now();
             }
         }
+        self.sync()?;
+        Ok(self.log)
     }
-}
 
-/// Runs the gate until the engine stops sending.
-pub(crate) fn run(outputs: &Receiver<Output>, mut log: EventLog, published: &Arc<Published>) -> Result<EventLog, CoreError> {
-    let mut synced = Instant::now();
-    while let Ok(output) = outputs.recv() {
-        published.wait_durable(output.last);
-        release(output, &mut log, published)?;
-        if synced.elapsed() >= EVENT_SYNC_EVERY {
-            log.sync()?;
-            synced = Instant::now();
+    /// Makes the record durable, which nobody waits for but the purge of the journal.
+    pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
+        let durable = self.log.sync()?;
+        self.published.mark_events_durable(durable);
+        Ok(())
+    }
+
+    /// The record comes before every answer.
+    pub(crate) fn record(&mut self, output: &Output) -> Result<(), JournalError> {
+        assert!(output.last <= self.published.durable(), "nothing passes the gate before it is durable");
+        let first = self.log.last_sequence() + 1;
+        if output.last.0 >= first {
+            let span = BlockSpan {
+                first_sequence: first,
+                last_sequence: output.last.0,
+                event_count: output.events,
+                level: output.level,
+            };
+            self.log.append_block(&span, &output.frames)?;
         }
+        self.published.released.store(output.last.0, Ordering::Release);
+        Ok(())
     }
-    log.sync()?;
-    Ok(log)
-}
 
-/// Lets one batch out: the record first, then the answers.
-fn release(output: Output, log: &mut EventLog, published: &Published) -> Result<(), CoreError> {
-    let first = log.last_sequence() + 1;
-    if output.last.0 >= first {
-        let span = BlockSpan {
-            first_sequence: first,
-            last_sequence: output.last.0,
-            event_count: output.events,
-            level: output.level,
-        };
-        until_space(published, || log.append_block(&span, &output.frames))?;
+    /// Hands out the answers of one batch that is in the record.
+    pub(crate) fn let_out(&self, output: Output) {
+        assert!(output.last <= self.published.released(), "the record comes before the answer");
+        let now = Instant::now();
+        let mut latency = self.published.latency.lock().expect("no holder of this lock panics");
+        for (answers, completions, at) in output.answers {
+            let nanos = u64::try_from(now.duration_since(at).as_nanos()).unwrap_or(u64::MAX);
+            completions.iter().for_each(|_| latency.record(nanos));
+            // Whoever sent the commands may be gone.
+            let _ = answers.send(completions);
+        }
+        drop(latency);
+        output.looks.into_iter().for_each(|deliver| deliver());
     }
-    published.released.store(output.last.0, Ordering::Release);
-    let now = Instant::now();
-    let mut latency = published.latency.lock().expect("no holder of this lock panics");
-    for (answers, completions, at) in output.answers {
-        let nanos = u64::try_from(now.duration_since(at).as_nanos()).unwrap_or(u64::MAX);
-        completions.iter().for_each(|_| latency.record(nanos));
-        // Whoever sent the commands may be gone.
-        let _ = answers.send(completions);
-    }
-    drop(latency);
-    output.looks.into_iter().for_each(|deliver| deliver());
-    Ok(())
 }

@@ -6,12 +6,14 @@
 //! ```
 //!
 //! Entry points: [`Core::start`] recovers and runs a partition; [`CorePort`] is its `CommandPort`;
-//! [`recover`] and [`replay`] rebuild a state from files alone; [`EventTail`] follows the record behind the gate.
+//! [`CoreSteps`] runs the same parts step by step for a simulator; [`recover`] and [`replay`] rebuild a state from files alone; [`EventTail`] follows the record behind the gate.
 //!
 //! *Invariant:* durable before visible: nothing made from command n leaves before n is durable (`gate.rs`).
 //! *Invariant:* a failed fdatasync ends the process; it is never retried.
 //! *Invariant:* recovery executes the same commands to the same event digest, or stops by name.
 //! *Invariant:* the event log follows the journal: what a crash cut off is made again by re-execution.
+//! *Invariant:* the core never waits for a snapshot; only verified snapshots let journal segments go.
+//! *Invariant:* a full disk closes the doors by name while what was admitted before still finds room.
 //!
 //! Deliberately absent: transport, business rules (the engine's), replication (a later issue).
 
@@ -20,11 +22,16 @@ mod error;
 mod gate;
 mod journal_thread;
 mod layout;
+#[cfg(test)]
+mod poison;
 mod port;
 mod recovery;
 mod role;
 mod sequencer;
+mod snapshot_worker;
 mod snapshots;
+mod steps;
+mod sync_thread;
 mod tail;
 
 pub use batch::{CommandBatch, decode_batch};
@@ -34,5 +41,7 @@ pub use layout::Layout;
 pub use port::{CorePort, Deliver, Look, Request, Submission};
 pub use recovery::{Recovered, Replayed, recover, replay};
 pub use role::{Core, CoreOptions, CoreReport};
+pub use snapshot_worker::SnapshotPolicy;
 pub use snapshots::{SnapshotMeta, load_snapshot, write_snapshot};
+pub use steps::CoreSteps;
 pub use tail::EventTail;

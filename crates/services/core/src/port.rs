@@ -76,8 +76,11 @@ impl CorePort {
     /// Sends a batch whose answers go to `answers`. Blocks while the core's input is full.
     ///
     /// # Errors
-    /// If the core has stopped.
+    /// If the doors are closed (nothing of the batch was taken), or the core has stopped.
     pub fn send(&self, requests: Vec<Request>, answers: &Sender<Vec<Completion>>) -> Result<(), CoreError> {
+        if let Some(code) = self.refusal() {
+            return Err(CoreError::Refused { code });
+        }
         let answers = answers.clone();
         self.input
             .send(Submission::Commands { requests, at: Instant::now(), answers })
@@ -108,7 +111,8 @@ impl CorePort {
     }
 
     /// Why the doors refuse new commands now, if they do.
-    fn refusal(&self) -> Option<RejectCode> {
+    #[must_use]
+    pub fn refusal(&self) -> Option<RejectCode> {
         if self.published.is_disk_full() { Some(RejectCode::DiskFull) } else { None }
     }
 }

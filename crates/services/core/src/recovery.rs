@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use heng_engine::{CURRENT_LEVEL, Capacity, EventWriter, OLDEST_LEVEL, State, apply, apply_quarantined};
 use heng_journal::{
-    BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalOptions, JournalReader, RecordKind, RecordRef,
-    SnapshotStore, Storage,
+    BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalError, JournalOptions, JournalReader, RecordKind,
+    RecordRef, Refusal, SnapshotStore, Storage,
 };
 use heng_model::hash::EventDigest;
 use heng_model::wire::WireError;
-use heng_model::{Command, PartitionId, Sequenced};
+use heng_model::{Command, PartitionId, Seq, Sequenced};
 
-use crate::batch::decode_batch;
+use crate::batch::{batch_head, decode_batch};
 use crate::error::CoreError;
 use crate::layout::Layout;
 use crate::snapshots::load_snapshot;
@@ -34,6 +34,8 @@ pub struct Recovered {
     pub chain_head: Hash,
     /// Term to write with.
     pub term: u64,
+    /// Sequence of the snapshot that recovery started from; 0 = none.
+    pub snapshot: u64,
     /// Things to tell a person: a torn tail, skipped snapshots.
     pub warnings: Vec<String>,
 }
@@ -48,6 +50,13 @@ pub struct Replayed {
     pub commands: u64,
     /// Index of the last record.
     pub last_index: u64,
+}
+
+impl From<Replayer> for Replayed {
+    fn from(replayer: Replayer) -> Self {
+        let Replayer { state, writer, commands, last_index, .. } = replayer;
+        Self { state, digest: writer.digest(), commands, last_index }
+    }
 }
 
 /// State while records are executed.
@@ -72,6 +81,11 @@ impl From<WireError> for Step {
 }
 
 impl Replayer {
+    fn at_the_beginning(partition: PartitionId, capacity: Capacity) -> Self {
+        let (state, writer) = (State::new(partition, capacity), EventWriter::default());
+        Self { state, writer, quarantined: Vec::new(), commands: 0, last_index: 0 }
+    }
+
     fn execute(&mut self, record: &RecordRef<'_>) -> Result<(), CoreError> {
         self.last_index = record.index;
         if record.kind != RecordKind::Commands {
@@ -82,15 +96,8 @@ impl Replayer {
             return Err(CoreError::Level { index: record.index, level: record.level, oldest, current });
         }
         let (index, expected, digest) = (record.index, self.state.seq().next(), self.writer.digest());
-        let begin = |first: heng_model::Seq, recorded: EventDigest| {
-            if first != expected {
-                return Err(Step::Core(CoreError::Sequence { index, found: first.0, expected: expected.0 }));
-            }
-            if recorded != digest {
-                return Err(Step::Core(CoreError::Diverged { sequence: first.0 }));
-            }
-            Ok(())
-        };
+        check_head(index, record.payload, expected, digest)?;
+        let begin = |_: Seq, _: EventDigest| Ok(());
         decode_batch(record.payload, begin, |command| self.apply(&command).map_err(Step::Core)).map_err(|step| match step {
             Step::Wire(error) => CoreError::Record { index, error },
             Step::Core(error) => error,
@@ -104,7 +111,12 @@ impl Replayer {
         let (state, writer) = (&mut self.state, &mut self.writer);
         let quarantined = self.quarantined.contains(&command.seq.0);
         let applied = catch_unwind(AssertUnwindSafe(|| {
-            if quarantined { apply_quarantined(state, command, writer) } else { apply(state, command, writer) }
+            if quarantined {
+                return apply_quarantined(state, command, writer);
+            }
+            #[cfg(test)]
+            crate::poison::strike(&command.command);
+            apply(state, command, writer)
         }));
         applied.map_err(|panic| CoreError::Poison { sequence: command.seq.0, reason: reason_of(&*panic) })?;
         self.writer.finish(command.seq, command.time);
@@ -118,26 +130,26 @@ fn reason_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "no reason told".into())
 }
 
-/// Where execution starts: the newest sound snapshot, or nothing.
+/// Where execution starts: the newest sound snapshot at or below `at_most`, or nothing.
 fn start_from(
     storage: &Arc<dyn Storage>,
     layout: &Layout,
     partition: PartitionId,
     capacity: Capacity,
+    at_most: u64,
     warnings: &mut Vec<String>,
-) -> Result<(Replayer, u64), CoreError> {
+) -> Result<Replayer, CoreError> {
     let store = SnapshotStore::open(Arc::clone(storage), &layout.snapshots)?;
-    let latest = store.latest_valid()?;
-    warnings.extend(latest.skipped.iter().map(|s| format!("snapshot {} is skipped: {}", s.sequence, s.reason)));
-    let (state, digest, index) = match latest.sequence {
-        Some(sequence) => {
-            let (state, meta) = load_snapshot(&store, sequence, capacity)?;
-            (state, meta.digest, meta.index)
+    for sequence in store.list()?.into_iter().rev().filter(|sequence| *sequence <= at_most) {
+        match load_snapshot(&store, sequence, capacity) {
+            Ok((state, meta)) => {
+                let writer = EventWriter::from_digest(meta.digest);
+                return Ok(Replayer { state, writer, quarantined: Vec::new(), commands: 0, last_index: meta.index });
+            }
+            Err(error) => warnings.push(format!("snapshot {sequence} is skipped: {error}")),
         }
-        None => (State::new(partition, capacity), EventDigest::default(), 0),
-    };
-    let writer = EventWriter::from_digest(digest);
-    Ok((Replayer { state, writer, quarantined: Vec::new(), commands: 0, last_index: index }, index + 1))
+    }
+    Ok(Replayer::at_the_beginning(partition, capacity))
 }
 
 /// Recovers a partition from its folder, or begins one: afterwards state, journal and event log agree.
@@ -152,26 +164,33 @@ pub fn recover(
     segment_bytes: u64,
 ) -> Result<Recovered, CoreError> {
     let mut warnings = Vec::new();
-    let (mut replayer, from) = start_from(storage, layout, partition, capacity, &mut warnings)?;
-    let options = JournalOptions { partition: partition.0, segment_bytes, ..JournalOptions::default() };
-    let (journal, found) = Journal::open(Arc::clone(storage), &layout.journal, options)?;
-    if let Some(torn) = &found.torn {
-        warnings.push(format!("journal: a torn tail was dropped ({torn:?})"));
-    }
-    if found.purged_to >= from {
-        return Err(CoreError::NoStart { first: found.purged_to + 1 });
-    }
-    replayer.quarantined = found.quarantined.iter().map(|q| q.sequence).collect();
     let options =
         EventLogOptions { partition: partition.0, first_sequence: 1, segment_bytes: 256 << 20, ..EventLogOptions::default() };
     let (mut events, told) = EventLog::open(Arc::clone(storage), &layout.events, options)?;
     if let Some(torn) = &told.torn {
         warnings.push(format!("event log: a torn tail was dropped and is made again ({torn:?})"));
     }
-    let mut reader = journal.read_from(from)?;
+    // A snapshot above the record would leave a hole in it.
+    let mut replayer = start_from(storage, layout, partition, capacity, told.last_sequence, &mut warnings)?;
+    let snapshot = replayer.state.seq().0;
+    let options = JournalOptions { partition: partition.0, segment_bytes, ..JournalOptions::default() };
+    let (journal, found) = Journal::open(Arc::clone(storage), &layout.journal, options)?;
+    if let Some(torn) = &found.torn {
+        warnings.push(format!("journal: a torn tail was dropped ({torn:?})"));
+    }
+    if found.purged_to > replayer.last_index {
+        let (first, events, skipped) = (found.purged_to + 1, told.last_sequence, warnings.join("; "));
+        return Err(CoreError::NoStart { first, events, skipped });
+    }
+    replayer.quarantined = found.quarantined.iter().map(|q| q.sequence).collect();
+    let mut reader = journal.read_from(replayer.last_index + 1)?;
     while let Some(record) = reader.next_record()? {
         replayer.execute(&record)?;
         complete_events(&mut replayer, &mut events, record.level)?;
+    }
+    let (held, executed) = (events.last_sequence(), replayer.state.seq().0);
+    if held > executed {
+        return Err(CoreError::JournalShort { journal: executed, events: held });
     }
     events.sync()?;
     // The mark of an abort has served: the command behind it executed or is in quarantine.
@@ -184,6 +203,7 @@ pub fn recover(
         commands: replayer.commands,
         chain_head: found.chain_head,
         term: found.last_term + 1,
+        snapshot,
         warnings,
     })
 }
@@ -193,25 +213,26 @@ fn complete_events(replayer: &mut Replayer, log: &mut EventLog, level: u16) -> R
     let held = log.last_sequence();
     let last = replayer.state.seq().0;
     if last > held {
-        let frames = missing_frames(replayer.writer.frames(), held)?;
-        let span = BlockSpan { first_sequence: held + 1, last_sequence: last, event_count: 0, level };
+        let (frames, event_count) = missing_frames(replayer.writer.frames(), held)?;
+        let span = BlockSpan { first_sequence: held + 1, last_sequence: last, event_count, level };
         log.append_block(&span, frames)?;
     }
     replayer.writer.clear_frames();
     Ok(())
 }
 
-/// The part of `frames` behind sequence `held`.
-fn missing_frames(frames: &[u8], held: u64) -> Result<&[u8], CoreError> {
+/// The part of `frames` behind sequence `held`, and the number of its events.
+fn missing_frames(frames: &[u8], held: u64) -> Result<(&[u8], u32), CoreError> {
     let mut reader = heng_engine::EventFrames::new(frames);
-    loop {
-        let at = reader.position();
-        let frame = reader.next_frame().map_err(|error| CoreError::Events { sequence: held, error })?;
-        match frame {
-            Some(frame) if frame.seq.0 <= held => {}
-            _ => return Ok(&frames[at..]),
+    let (mut start, mut count) = (0, 0u32);
+    while let Some(frame) = reader.next_frame().map_err(|error| CoreError::Events { sequence: held, error })? {
+        if frame.seq.0 <= held {
+            start = reader.position();
+        } else {
+            count = count.saturating_add(u32::try_from(frame.events.len()).unwrap_or(u32::MAX));
         }
     }
+    Ok((&frames[start..], count))
 }
 
 /// Rebuilds a state from files without touching them; a writer may be alive beside it. `whole` executes every record
@@ -220,39 +241,97 @@ fn missing_frames(frames: &[u8], held: u64) -> Result<&[u8], CoreError> {
 /// # Errors
 /// As [`recover`].
 pub fn replay(storage: &Arc<dyn Storage>, layout: &Layout, capacity: Capacity, whole: bool) -> Result<Replayed, CoreError> {
-    let mut warnings = Vec::new();
-    let quarantined = quarantines(storage, &layout.journal)?;
-    let (mut replayer, from) = if whole {
-        let state = State::new(PartitionId(0), capacity);
-        let writer = EventWriter::default();
-        (Replayer { state, writer, quarantined: Vec::new(), commands: 0, last_index: 0 }, 1)
+    let mut replayer = if whole {
+        Replayer::at_the_beginning(PartitionId(0), capacity)
     } else {
-        start_from(storage, layout, PartitionId(0), capacity, &mut warnings)?
+        start_from(storage, layout, PartitionId(0), capacity, u64::MAX, &mut Vec::new())?
     };
-    replayer.quarantined = quarantined;
+    replayer.quarantined = quarantines(storage, &layout.journal)?;
+    let from = replayer.last_index + 1;
     let mut reader = JournalReader::open(Arc::clone(storage), &layout.journal, from, Check::Checksums)?;
     while let Some(record) = reader.next_record()? {
         replayer.execute(&record)?;
         replayer.writer.clear_frames();
     }
-    Ok(Replayed {
-        digest: replayer.writer.digest(),
-        state: replayer.state,
-        commands: replayer.commands,
-        last_index: replayer.last_index,
-    })
+    Ok(replayer.into())
 }
 
-/// All quarantines of a journal: they hold from the first execution on, wherever they stand.
-fn quarantines(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Vec<u64>, CoreError> {
-    let mut reader = JournalReader::open(Arc::clone(storage), dir, 1, Check::Checksums)?;
-    let mut found = Vec::new();
+/// What a snapshot may hold: the state from the last snapshot on, up to a record whose last command is at or below
+/// `durable` and whose successor vouches for it: the digest that the core wrote at the head of that successor is the
+/// digest of the events as re-executed. `None` if there is no such record behind the last snapshot, or if `cancelled`.
+pub(crate) fn replay_vouched(
+    storage: &Arc<dyn Storage>,
+    layout: &Layout,
+    partition: PartitionId,
+    durable: u64,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Option<Replayed>, CoreError> {
+    let mut replayer = start_from(storage, layout, partition, Capacity::default(), durable, &mut Vec::new())?;
+    let from = replayer.last_index + 1;
+    let open = || JournalReader::open(Arc::clone(storage), &layout.journal, from, Check::Checksums);
+    let last = survey(&mut open()?.follow(), durable, &mut replayer.quarantined)?;
+    if last <= replayer.state.seq().0 {
+        return Ok(None);
+    }
+    let mut reader = open()?.follow();
     while let Some(record) = reader.next_record()? {
-        if record.kind == RecordKind::Quarantine
-            && let Some(quarantine) = heng_journal::Quarantine::decode(record.payload)
-        {
-            found.push(quarantine.sequence);
+        if replayer.state.seq().0 == last && record.kind == RecordKind::Commands {
+            check_head(record.index, record.payload, replayer.state.seq().next(), replayer.writer.digest())?;
+            return Ok(Some(replayer.into()));
+        }
+        if cancelled() {
+            return Ok(None);
+        }
+        replayer.execute(&record)?;
+        replayer.writer.clear_frames();
+    }
+    Ok(None)
+}
+
+/// The last command at or below `durable` behind which another record begins (0 = none), and the quarantines.
+fn survey(reader: &mut JournalReader, durable: u64, quarantined: &mut Vec<u64>) -> Result<u64, CoreError> {
+    let mut last = 0;
+    while let Some(record) = reader.next_record()? {
+        quarantined.extend(quarantine_in(&record));
+        if record.kind == RecordKind::Commands {
+            let head = batch_head(record.payload).map_err(|error| CoreError::Record { index: record.index, error })?;
+            if head.0.0 <= durable + 1 {
+                last = head.0.0 - 1;
+            }
         }
     }
+    Ok(last)
+}
+
+/// A record continues the state: by sequence, and by the digest of all events before it.
+fn check_head(index: u64, payload: &[u8], expected: Seq, digest: EventDigest) -> Result<(), CoreError> {
+    let (first, recorded) = batch_head(payload).map_err(|error| CoreError::Record { index, error })?;
+    if first != expected {
+        return Err(CoreError::Sequence { index, found: first.0, expected: expected.0 });
+    }
+    if recorded != digest {
+        return Err(CoreError::Diverged { sequence: first.0 });
+    }
+    Ok(())
+}
+
+/// All quarantines that a journal holds: they hold from the first execution on, wherever they stand.
+fn quarantines(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Vec<u64>, CoreError> {
+    let open = |from| JournalReader::open(Arc::clone(storage), dir, from, Check::Checksums);
+    let mut reader = match open(1) {
+        Err(JournalError::Refused(Refusal::OutOfRange { first, .. })) => open(first)?,
+        other => other?,
+    };
+    let mut found = Vec::new();
+    while let Some(record) = reader.next_record()? {
+        found.extend(quarantine_in(&record));
+    }
     Ok(found)
+}
+
+fn quarantine_in(record: &RecordRef<'_>) -> Option<u64> {
+    if record.kind != RecordKind::Quarantine {
+        return None;
+    }
+    heng_journal::Quarantine::decode(record.payload).map(|quarantine| quarantine.sequence)
 }

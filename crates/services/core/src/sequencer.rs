@@ -38,6 +38,7 @@ pub(crate) struct Sequencer {
     pub(crate) abort_mark: PathBuf,
     pub(crate) follows_clock: bool,
     pub(crate) latency: LatencyHistogram,
+    pub(crate) batch: CommandBatch,
 }
 
 type Answers = (Sender<Vec<Completion>>, Vec<Completion>, Instant);
@@ -55,24 +56,24 @@ struct Gathered {
 impl Sequencer {
     /// Runs until told to stop; returns the state as it then is.
     pub(crate) fn run(mut self) -> (State, LatencyHistogram) {
-        let mut batch = CommandBatch::default();
-        loop {
-            let gathered = self.gather();
-            if !gathered.commands.is_empty() {
-                self.hand_to_journal(&gathered.commands, &mut batch);
-            }
-            let stop = gathered.stop;
-            let handed = self.execute(gathered);
-            if stop || !handed {
-                return (self.state, self.latency);
-            }
+        while self.turn(IDLE) {}
+        (self.state, self.latency)
+    }
+
+    /// One turn: gathers a batch, hands it to the journal, executes it. False if it was the last.
+    pub(crate) fn turn(&mut self, wait: Duration) -> bool {
+        let gathered = self.gather(wait);
+        if !gathered.commands.is_empty() && !self.hand_to_journal(&gathered.commands) {
+            return false;
         }
+        let stop = gathered.stop;
+        self.execute(gathered) && !stop
     }
 
     /// Waits for submissions and stamps what has come.
-    fn gather(&mut self) -> Gathered {
+    fn gather(&mut self, wait: Duration) -> Gathered {
         let mut gathered = Gathered::default();
-        match self.input.recv_timeout(IDLE) {
+        match self.input.recv_timeout(wait) {
             Ok(submission) => self.add(submission, &mut gathered),
             Err(RecvTimeoutError::Timeout) => self.add_tick(&mut gathered),
             Err(RecvTimeoutError::Disconnected) => gathered.stop = true,
@@ -116,18 +117,17 @@ impl Sequencer {
         }
     }
 
-    fn hand_to_journal(&self, commands: &[Sequenced<Command>], batch: &mut CommandBatch) {
+    /// False if the journal thread has failed; it has told so.
+    fn hand_to_journal(&mut self, commands: &[Sequenced<Command>]) -> bool {
         let first = commands.first().expect("only called with commands");
+        let batch = &mut self.batch;
         batch.begin(first.seq, self.writer.digest(), self.state.time());
         for command in commands {
             batch.add(command.time, &command.command);
         }
         let last = commands.last().expect("only called with commands").seq;
         let stamped = Stamped { last, level: self.state.level(), payload: batch.bytes().to_vec() };
-        if self.journal.send(stamped).is_err() {
-            // The journal thread has ended the process or is about to.
-            std::thread::park();
-        }
+        self.journal.send(stamped).is_ok()
     }
 
     /// Lets the engine decide and hands the results to the gate. False if the gate is gone.
@@ -164,7 +164,11 @@ impl Sequencer {
                 warmed ^= warm(&self.state, &coming.command);
             }
             let (state, writer) = (&mut self.state, &mut self.writer);
-            let applied = catch_unwind(AssertUnwindSafe(|| apply(state, command, writer)));
+            let applied = catch_unwind(AssertUnwindSafe(|| {
+                #[cfg(test)]
+                crate::poison::strike(&command.command);
+                apply(state, command, writer)
+            }));
             let Ok(outcome) = applied else { abort_at(&self.abort_mark, command.seq) };
             self.writer.finish(command.seq, command.time);
             outcomes.push(Completion {

@@ -1,5 +1,7 @@
 //! Snapshots: written by a worker that replays files, never by the core itself; only a verified one allows purging.
 
+use std::sync::mpsc::sync_channel;
+
 use heng_engine::{CURRENT_LEVEL, Capacity, SNAPSHOT_FORMAT, State};
 use heng_journal::SnapshotStore;
 use heng_model::hash::EventDigest;
@@ -43,28 +45,34 @@ impl SnapshotMeta {
     }
 }
 
-/// Writes a replayed state as a snapshot, reads it back and compares hashes.
+/// Pieces of a snapshot that wait for the disk.
+const PIECES_AHEAD_MAX: usize = 16;
+
+/// Writes a replayed state as a snapshot, reads it back and compares hashes. Returns its sequence.
 ///
 /// # Errors
 /// If the disk fails, or what was read back is not what was written.
-pub fn write_snapshot(store: &SnapshotStore, replayed: &Replayed) -> Result<u64, CoreError> {
+pub fn write_snapshot(store: &SnapshotStore, replayed: Replayed) -> Result<u64, CoreError> {
     let sequence = replayed.state.seq().0;
     let state_hash = replayed.state.hash();
-    let meta = SnapshotMeta {
-        format: SNAPSHOT_FORMAT,
-        level: CURRENT_LEVEL,
-        index: replayed.last_index,
-        digest: replayed.digest,
-        state_hash,
-    };
-    let mut out = Writer::default();
-    meta.put(&mut out);
-    let mut pieces: Vec<(u32, Vec<u8>)> = Vec::new();
-    replayed.state.write_state(&mut |section, bytes| {
-        pieces.push((section, bytes.bytes().to_vec()));
-        bytes.clear();
-    });
-    store.write(sequence, out.bytes(), pieces.into_iter())?;
+    let (format, level, index, digest) = (SNAPSHOT_FORMAT, CURRENT_LEVEL, replayed.last_index, replayed.digest);
+    let mut meta = Writer::default();
+    SnapshotMeta { format, level, index, digest, state_hash }.put(&mut meta);
+    let state = replayed.state;
+    std::thread::scope(|scope| {
+        let (pieces, written) = sync_channel::<(u32, Vec<u8>)>(PIECES_AHEAD_MAX);
+        let state = &state;
+        scope.spawn(move || {
+            state.write_state(&mut |section, bytes| {
+                // If the disk has failed nobody takes the pieces any more.
+                let _ = pieces.send((section, bytes.bytes().to_vec()));
+                bytes.clear();
+            });
+        });
+        store.write(sequence, meta.bytes(), written.into_iter())
+    })?;
+    // Two states at a time are enough.
+    drop(state);
     load_snapshot(store, sequence, Capacity::default())?;
     Ok(sequence)
 }
@@ -76,10 +84,7 @@ pub fn write_snapshot(store: &SnapshotStore, replayed: &Replayed) -> Result<u64,
 pub fn load_snapshot(store: &SnapshotStore, sequence: u64, capacity: Capacity) -> Result<(State, SnapshotMeta), CoreError> {
     let wrong = |reason: String| CoreError::Snapshot { sequence, reason };
     let mut reader = store.load(sequence)?;
-    let meta = SnapshotMeta::get(&mut Reader::new(reader.meta())).map_err(|error| wrong(error.to_string()))?;
-    if meta.format != SNAPSHOT_FORMAT {
-        return Err(wrong(format!("format {} is not {SNAPSHOT_FORMAT}", meta.format)));
-    }
+    let meta = decode_meta(sequence, reader.meta())?;
     let mut sections: Vec<(u32, Vec<u8>)> = Vec::new();
     while let Some((section, bytes)) = reader.next_section()? {
         match sections.last_mut() {
@@ -92,4 +97,18 @@ pub fn load_snapshot(store: &SnapshotStore, sequence: u64, capacity: Capacity) -
         return Err(wrong(format!("the state hash is {}, not {}", hex(&state.hash()), hex(&meta.state_hash))));
     }
     Ok((state, meta))
+}
+
+/// What stands beside the sections of a snapshot.
+pub(crate) fn load_meta(store: &SnapshotStore, sequence: u64) -> Result<SnapshotMeta, CoreError> {
+    decode_meta(sequence, store.load(sequence)?.meta())
+}
+
+fn decode_meta(sequence: u64, bytes: &[u8]) -> Result<SnapshotMeta, CoreError> {
+    let wrong = |reason: String| CoreError::Snapshot { sequence, reason };
+    let meta = SnapshotMeta::get(&mut Reader::new(bytes)).map_err(|error| wrong(error.to_string()))?;
+    if meta.format != SNAPSHOT_FORMAT {
+        return Err(wrong(format!("format {} is not {SNAPSHOT_FORMAT}", meta.format)));
+    }
+    Ok(meta)
 }

@@ -87,7 +87,9 @@ struct Trouble {
 }
 
 impl ViewStatus {
-    fn new(applied: u64) -> Self {
+    /// Of a view that has taken everything up to the command `applied`.
+    #[must_use]
+    pub fn at(applied: u64) -> Self {
         Self {
             applied: watch::Sender::new(applied),
             events: AtomicU64::new(0),
@@ -196,7 +198,7 @@ impl TradingView {
         directory.update(instruments.iter(), &store::market(snapshot.connection()).await?);
         drop(snapshot);
         let position = store.position().await?;
-        let status = Arc::new(ViewStatus::new(position.as_of()));
+        let status = Arc::new(ViewStatus::at(position.as_of()));
         Ok(Self { store, status, directory: Arc::new(directory), position })
     }
 

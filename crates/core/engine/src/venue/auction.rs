@@ -2,7 +2,7 @@
 
 use heng_matching::call_auction::{price_of_book, uncross};
 use heng_matching::order_types::{Incoming, enter_fixed_price};
-use heng_matching::{OrderBook, Resting};
+use heng_matching::{OrderBook, Resting, Ticks};
 use heng_model::command::{ReportKind, VenueReport};
 use heng_model::event::{AuctionPrinted, PhaseChanged};
 use heng_model::market::CancelReason;
@@ -31,6 +31,7 @@ impl State {
             }
         }
         match next.phase {
+            Phase::Continuous => self.each_listing(segment, |state, id| state.match_collected(id, sink)),
             Phase::AfterHours => self.each_listing(segment, |state, id| state.begin_after_hours(id, sink)),
             Phase::Ended => self.each_listing(segment, |state, id| state.sweep(id, CancelReason::DayEnd, sink)),
             _ => {}
@@ -56,6 +57,16 @@ impl State {
         self.end_auction_orders(id, sink);
     }
 
+    /// What was collected while nothing could trade (a halt that ended in the break) is matched in one auction before
+    /// continuous trading goes on.
+    fn match_collected<S: EventSink>(&mut self, id: InstrumentId, sink: &mut S) {
+        let listing = self.venue.listing(id).expect("the caller walks listings");
+        let crossed = matches!((listing.book.best(Side::Buy), listing.book.best(Side::Sell)), (Some(bid), Some(ask)) if bid >= ask);
+        if crossed && !listing.halted {
+            self.uncross(id, sink);
+        }
+    }
+
     /// Matches what was collected at one price (open, close, resumption).
     pub(super) fn uncross<S: EventSink>(&mut self, id: InstrumentId, sink: &mut S) {
         let mut trades = core::mem::take(&mut self.venue.auction_trades);
@@ -75,7 +86,8 @@ impl State {
         self.venue.auction_trades = trades;
     }
 
-    /// At-auction limit orders (HK) live in the auction alone; what is left of them leaves.
+    /// Hong Kong: what is left of at-auction limit orders goes on at its limit, unless it still reaches the other side
+    /// and so may not rest in continuous trading.
     fn end_auction_orders<S: EventSink>(&mut self, id: InstrumentId, sink: &mut S) {
         let listing = self.venue.listings[id.0 as usize].as_mut().expect("the caller walks listings");
         if !listing.rules.takes(OrderType::AtAuctionLimit) {
@@ -91,45 +103,52 @@ impl State {
         }
     }
 
-    /// After-hours trading begins: collected orders trade at the close in the order in which they came.
-    fn begin_after_hours<S: EventSink>(&mut self, id: InstrumentId, sink: &mut S) {
+    /// After-hours trading begins: collected orders trade at the close, each side in the order in which it came. A
+    /// halted instrument waits for its resumption.
+    pub(super) fn begin_after_hours<S: EventSink>(&mut self, id: InstrumentId, sink: &mut S) {
         let listing = self.venue.listings[id.0 as usize].as_mut().expect("the caller walks listings");
-        let Some(mut book) = listing.after_hours.take() else { return };
-        let close = listing.ticks(listing.reference());
-        let mut waiting: Vec<Resting> = book.orders(Side::Buy).chain(book.orders(Side::Sell)).collect();
-        // Order numbers grow with time inside an account partition; between partitions the number decides as well.
-        waiting.sort_by_key(|resting| (resting.order.number(), resting.order));
-        book.clear();
-        let mut executions = core::mem::take(&mut self.venue.executions);
+        if listing.halted {
+            return;
+        }
+        let close = listing.ticks(listing.close());
+        let Some(after) = listing.after_hours.as_mut() else { return };
+        let limits = core::mem::take(&mut after.limits);
+        let waiting: Vec<Resting> = after.book.orders(Side::Buy).chain(after.book.orders(Side::Sell)).collect();
+        after.book.clear();
         for resting in waiting {
             let incoming = Incoming {
                 order: resting.order,
                 owner: resting.owner,
                 side: resting.side,
                 order_type: OrderType::AfterHoursFixed,
-                limit: Some(resting.price),
+                limit: Some(limits.get(&resting.order).copied().unwrap_or(close)),
                 qty: resting.qty,
                 self_trade: SelfTrade::Allow,
             };
-            let entered = enter_fixed_price(book.as_mut(), &incoming, close, &mut executions);
-            let price = self.venue.listing(id).expect("walked").price(close);
-            for execution in executions.drain(..) {
-                let (buy, sell) = match resting.side {
-                    Side::Buy => (resting.order, execution.maker),
-                    Side::Sell => (execution.maker, resting.order),
-                };
-                self.print_trade(id, price, execution.qty, (buy, sell), (resting.side.opposite(), true), sink);
-            }
-            if let Some((handle, _, _)) = entered.rested {
-                let moved = VenueReport { detail: handle.0, price, ..report(resting.order, ReportKind::Working) };
-                self.deliver(&moved, sink);
-            }
-            if let Some((qty, _)) = entered.cancelled {
-                self.deliver(&cancelled(resting.order, qty, CancelReason::Unfilled), sink);
-            }
+            self.enter_at_close(id, &incoming, close, sink);
+        }
+    }
+
+    fn enter_at_close<S: EventSink>(&mut self, id: InstrumentId, incoming: &Incoming, close: Ticks, sink: &mut S) {
+        let mut executions = core::mem::take(&mut self.venue.executions);
+        let listing = self.venue.listings[id.0 as usize].as_mut().expect("the caller walks listings");
+        let entered = enter_fixed_price(&mut listing.after_hours().book, incoming, close, &mut executions);
+        let price = listing.price(close);
+        for execution in executions.drain(..) {
+            let (buy, sell) = match incoming.side {
+                Side::Buy => (incoming.order, execution.maker),
+                Side::Sell => (execution.maker, incoming.order),
+            };
+            self.print_trade(id, price, execution.qty, (buy, sell), (Side::Buy, true), sink);
         }
         self.venue.executions = executions;
-        self.venue.listing_mut(id).expect("walked").after_hours = Some(book);
+        if let Some((handle, _, _)) = entered.rested {
+            let moved = VenueReport { detail: handle.0, price, ..report(incoming.order, ReportKind::Working) };
+            self.deliver(&moved, sink);
+        }
+        if let Some((qty, _)) = entered.cancelled {
+            self.deliver(&cancelled(incoming.order, qty, CancelReason::Unfilled), sink);
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Step 6: an order enters the venue, trades, rests or is refused; a cancel takes it out.
 
 use heng_matching::order_types::{Entered, Incoming, Unfilled, enter, enter_fixed_price};
-use heng_matching::{Execution, ExecutionKind, Handle, OrderBook, SparseBook, Ticks};
+use heng_matching::{Execution, ExecutionKind, Handle, OrderBook, Ticks};
 use heng_model::command::{ReportKind, RouteCancel, RouteMassCancel, RouteOrder, VenueReport};
 use heng_model::event::{OrderWorking, Trade};
 use heng_model::market::CancelReason;
-use heng_model::{InstrumentId, OrderId, OrderType, Phase, Price, Qty, RejectCode, Side, TradeId};
+use heng_model::{AccountId, InstrumentId, OrderId, OrderType, Phase, Price, Qty, RejectCode, Side, TradeId, limits};
 use heng_rulebook::{CageQuote, cage_limit};
 
+use crate::pipeline::{Outcome, refuse};
 use crate::sink::EventSink;
 use crate::state::State;
 use crate::venue::Listing;
@@ -28,7 +29,7 @@ pub(super) const fn report(order: OrderId, kind: ReportKind) -> VenueReport {
     VenueReport { order, kind, detail: 0, trade: TradeId(0), price: Price(0), quantity: Qty(0), reason: 0 }
 }
 
-pub(super) fn cancelled(order: OrderId, quantity: i64, reason: CancelReason) -> VenueReport {
+pub(crate) fn cancelled(order: OrderId, quantity: i64, reason: CancelReason) -> VenueReport {
     VenueReport { quantity: Qty(quantity), reason: reason as u8, ..report(order, ReportKind::Cancelled) }
 }
 
@@ -37,6 +38,30 @@ fn fill(order: OrderId, trade: TradeId, price: Price, quantity: Qty) -> VenueRep
 }
 
 impl State {
+    /// An order arrives from another partition; it is looked at before it is believed.
+    pub(crate) fn route_arrives<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) -> Outcome {
+        if route.order.partition() == self.partition {
+            // Orders of this partition never travel.
+            return refuse(&(*route).into(), AccountId(0), RejectCode::BadField, sink);
+        }
+        if self.venue.listing(route.instrument).is_none_or(|listing| is_sound(listing, route)) {
+            self.enter_venue(route, sink);
+            return Outcome::DONE;
+        }
+        let detail = u32::from(RejectCode::BadField.number());
+        self.deliver(&VenueReport { detail, ..report(route.order, ReportKind::Rejected) }, sink);
+        Outcome::order(route.order, Some(RejectCode::BadField))
+    }
+
+    /// A cancel arrives from another partition.
+    pub(crate) fn route_cancel_arrives<S: EventSink>(&mut self, cancel: &RouteCancel, sink: &mut S) -> Outcome {
+        if cancel.order.partition() == self.partition {
+            return refuse(&(*cancel).into(), AccountId(0), RejectCode::BadField, sink);
+        }
+        self.cancel_at_venue(cancel, sink);
+        Outcome::DONE
+    }
+
     /// An order arrives at this venue.
     #[inline]
     pub(crate) fn enter_venue<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
@@ -46,10 +71,8 @@ impl State {
             Ok(Way::FixedPrice) => self.enter_after_hours(route, sink),
             Ok(Way::Queue) => self.queue(route),
             Err(code) => {
-                let refusal = VenueReport {
-                    detail: u32::from(code.number()),
-                    ..report(route.order, ReportKind::Rejected)
-                };
+                let refusal =
+                    VenueReport { detail: u32::from(code.number()), ..report(route.order, ReportKind::Rejected) };
                 self.deliver(&refusal, sink);
             }
         }
@@ -70,7 +93,11 @@ impl State {
             return Err(RejectCode::OrderTypeForbidden);
         }
         if route.order_type == OrderType::AfterHoursFixed {
-            return Ok(if step.phase == Phase::AfterHours { Way::FixedPrice } else { Way::Collect });
+            return match (step.phase == Phase::AfterHours, listing.halted) {
+                (false, _) => Ok(Way::Collect),
+                (true, false) => Ok(Way::FixedPrice),
+                (true, true) => Err(RejectCode::InstrumentSuspended),
+            };
         }
         if step.queued {
             return Ok(Way::Queue);
@@ -89,7 +116,7 @@ impl State {
         let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
         let incoming = incoming(listing, route);
         let entered = enter(&mut listing.book, &incoming, listing.bounds, &mut executions);
-        self.tell_executions(route, &executions, sink);
+        self.tell_executions(route, &executions, false, sink);
         self.tell_taker(route, &entered, sink);
         executions.clear();
         self.venue.executions = executions;
@@ -100,9 +127,16 @@ impl State {
 
     /// Trades and self-trade prevention, in the order in which they happened.
     #[inline]
-    fn tell_executions<S: EventSink>(&mut self, route: &RouteOrder, executions: &[Execution], sink: &mut S) {
+    fn tell_executions<S: EventSink>(
+        &mut self,
+        route: &RouteOrder,
+        executions: &[Execution],
+        one_price: bool,
+        sink: &mut S,
+    ) {
         for execution in executions {
-            let price = self.venue.listings[route.instrument.0 as usize].as_ref().expect("found").price(execution.price);
+            let price =
+                self.venue.listings[route.instrument.0 as usize].as_ref().expect("found").price(execution.price);
             match execution.kind {
                 ExecutionKind::Fill => {
                     let (buy, sell) = match route.side {
@@ -110,7 +144,7 @@ impl State {
                         Side::Sell => (execution.maker, route.order),
                     };
                     let maker = route.side.opposite();
-                    self.print_trade(route.instrument, price, execution.qty, (buy, sell), (maker, false), sink);
+                    self.print_trade(route.instrument, price, execution.qty, (buy, sell), (maker, one_price), sink);
                 }
                 ExecutionKind::SelfTradeCancel => {
                     self.deliver(&cancelled(execution.maker, execution.qty, CancelReason::SelfTrade), sink);
@@ -144,10 +178,7 @@ impl State {
     ) {
         let trade = self.venue.next_trade();
         let listing = self.venue.listings[instrument.0 as usize].as_mut().expect("it traded");
-        listing.last = price;
-        if listing.open == Price::ZERO {
-            listing.open = price;
-        }
+        listing.note_trade(self.time, price, quantity);
         let quantity = Qty(quantity);
         sink.emit(Trade { trade, instrument, price, quantity, buy, sell, maker, auction }.into());
         self.deliver(&fill(buy, trade, price, quantity), sink);
@@ -197,7 +228,9 @@ impl State {
         let ticks = listing.ticks(route.price);
         let (order, owner, side, qty) = (route.order, route.owner, route.side, route.quantity.0);
         let handle = if route.order_type == OrderType::AfterHoursFixed {
-            after_book(listing).rest(order, owner, side, ticks, qty)
+            let after = listing.after_hours();
+            after.limits.insert(order, ticks);
+            after.book.rest(order, owner, side, 0, qty)
         } else {
             listing.book.rest(order, owner, side, ticks, qty)
         };
@@ -207,9 +240,9 @@ impl State {
     fn enter_after_hours<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
         let mut executions = core::mem::take(&mut self.venue.executions);
         let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
-        let (incoming, close) = (incoming(listing, route), listing.ticks(listing.reference()));
-        let entered = enter_fixed_price(after_book(listing), &incoming, close, &mut executions);
-        self.tell_executions(route, &executions, sink);
+        let (incoming, close) = (incoming(listing, route), listing.ticks(listing.close()));
+        let entered = enter_fixed_price(&mut listing.after_hours().book, &incoming, close, &mut executions);
+        self.tell_executions(route, &executions, true, sink);
         self.tell_taker(route, &entered, sink);
         executions.clear();
         self.venue.executions = executions;
@@ -240,17 +273,22 @@ impl State {
             return Err(RejectCode::NoCancelPhase);
         }
         let listing = self.venue.listings[cancel.instrument.0 as usize].as_mut().expect("found above");
-        if let Some(quantity) = remove(&mut listing.book, cancel.venue_ref, cancel.order) {
+        let (handle, order) = (Handle(cancel.venue_ref), cancel.order);
+        if let Some(quantity) = listing.book.cancel(handle, order) {
             return Ok(quantity);
         }
-        if let Some(quantity) =
-            listing.after_hours.as_mut().and_then(|book| remove(book.as_mut(), cancel.venue_ref, cancel.order))
+        if let Some(after) = listing.after_hours.as_mut()
+            && let Some(quantity) = after.book.cancel(handle, order).or_else(|| search(&mut after.book, order))
         {
+            after.limits.remove(&order);
             return Ok(quantity);
         }
         let queued = &mut self.venue.segments[segment].queued;
-        let at = queued.iter().position(|route| route.order == cancel.order).ok_or(RejectCode::OrderDone)?;
-        Ok(queued.remove(at).quantity.0)
+        if let Some(at) = queued.iter().position(|route| route.order == order) {
+            return Ok(queued.remove(at).quantity.0);
+        }
+        // Without its place (the report that tells it is on the way) the order is looked for.
+        search(&mut listing.book, order).ok_or(RejectCode::OrderDone)
     }
 
     /// All resting orders of an instrument leave.
@@ -273,9 +311,9 @@ impl State {
             leaving.extend(listing.book.orders(side).map(|resting| (resting.order, resting.qty)));
         }
         listing.book.clear();
-        if let Some(book) = listing.after_hours.take() {
+        if let Some(after) = listing.after_hours.take() {
             for side in [Side::Buy, Side::Sell] {
-                leaving.extend(book.orders(side).map(|resting| (resting.order, resting.qty)));
+                leaving.extend(after.book.orders(side).map(|resting| (resting.order, resting.qty)));
             }
         }
         let queued = &mut self.venue.segments[segment].queued;
@@ -287,12 +325,18 @@ impl State {
     }
 }
 
-pub(crate) fn after_book(listing: &mut Listing) -> &mut SparseBook {
-    listing.after_hours.get_or_insert_with(|| Box::new(SparseBook::new()))
+fn search<B: OrderBook>(book: &mut B, order: OrderId) -> Option<i64> {
+    book.find(order).and_then(|handle| book.cancel(handle, order))
 }
 
-fn remove<B: OrderBook>(book: &mut B, venue_ref: u32, order: OrderId) -> Option<i64> {
-    book.cancel(Handle(venue_ref), order).or_else(|| book.find(order).and_then(|handle| book.cancel(handle, order)))
+/// Whether an order from another partition may enter the book at all. Its own partition has checked it; a mistake
+/// there must not stop this venue.
+fn is_sound(listing: &Listing, route: &RouteOrder) -> bool {
+    let (price, quantity) = (route.price, route.quantity.0);
+    let priced = price > Price::ZERO && price.0 <= limits::PRICE_MAX && price.0 % listing.quantum == 0;
+    let free = price == Price::ZERO && !route.order_type.is_limit();
+    let fits = free || (priced && listing.book.accepts(listing.ticks(price)));
+    fits && (1..=limits::QUANTITY_MAX).contains(&quantity)
 }
 
 #[inline]

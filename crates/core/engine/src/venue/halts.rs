@@ -41,8 +41,14 @@ impl State {
         listing.halted = false;
         let segment = listing.segment as usize;
         sink.emit(Resumed { instrument }.into());
-        if !self.venue.segments[segment].phase().is_auction() {
-            self.uncross(instrument, sink);
+        match self.venue.segments[segment].phase() {
+            Phase::Continuous => {
+                self.uncross(instrument, sink);
+                self.watch_volatility(instrument, sink);
+            }
+            Phase::AfterHours => self.begin_after_hours(instrument, sink),
+            // An auction, or the phase after the break, will match what was collected.
+            _ => {}
         }
         Ok(())
     }
