@@ -18,7 +18,7 @@ pub(crate) struct Group {
     pub(crate) sync_ns: u64,
 }
 
-/// The groups that the journal thread wrote.
+/// The groups that the journal wrote.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pending: AtomicU64,
@@ -32,7 +32,7 @@ impl Recording {
     }
 }
 
-/// The real disk, noting what the thread named `journal` does to it.
+/// The real disk, noting what becomes of the journal's files.
 #[derive(Debug)]
 pub(crate) struct Device {
     disk: OsStorage,
@@ -51,14 +51,16 @@ struct Watched {
     recording: Arc<Recording>,
 }
 
-fn is_journal_thread() -> bool {
-    std::thread::current().name() == Some("journal")
+/// Whether records are written or made durable, and not a spare segment prepared that nobody waits for.
+fn is_for_records() -> bool {
+    std::thread::current().name() != Some("journal-prepare")
 }
 
 impl Storage for Device {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StorageFile>> {
         let file = self.disk.open(path, mode)?;
-        Ok(Arc::new(Watched { file, recording: Arc::clone(&self.recording) }))
+        let in_journal = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "journal");
+        if in_journal { Ok(Arc::new(Watched { file, recording: Arc::clone(&self.recording) })) } else { Ok(file) }
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.disk.rename(from, to)
@@ -91,7 +93,7 @@ impl Storage for Device {
 
 impl StorageFile for Watched {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if is_journal_thread() {
+        if is_for_records() {
             self.recording.pending.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
         self.file.write_at(offset, bytes)
@@ -109,10 +111,14 @@ impl StorageFile for Watched {
         self.file.preallocate(len)
     }
     fn sync_data(&self) -> io::Result<()> {
+        if !is_for_records() {
+            return self.file.sync_data();
+        }
+        // What is written while this sync runs belongs to the next one.
+        let bytes = self.recording.pending.swap(0, Ordering::Relaxed);
         let began = Instant::now();
         let result = self.file.sync_data();
-        if is_journal_thread() {
-            let bytes = self.recording.pending.swap(0, Ordering::Relaxed);
+        if bytes > 0 {
             let sync_ns = began.elapsed().as_nanos() as u64;
             self.recording.groups.lock().expect("no holder of this lock panics").push(Group { bytes, sync_ns });
         }

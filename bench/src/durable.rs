@@ -217,6 +217,7 @@ pub(crate) fn run(
     let replay_seconds = began.elapsed().as_secs_f64();
     let device_saturated = crate::device::measure(folder, &closed_groups, closed)?;
     let device_open = crate::device::measure(folder, &open_groups, open)?;
+    assert!(!closed_groups.is_empty() && !open_groups.is_empty(), "the journal's writes were seen");
     let journal_bytes_per_s = bytes_of(&closed_groups) as f64 / seconds;
     Ok(Durable {
         in_flight: IN_FLIGHT,

@@ -198,15 +198,24 @@ fn durable(plan: &Plan, machine: &mut Machine) -> Result<Durable, Box<dyn Error>
     durable::run(&c1, &folder.0, plan.durable_closed, plan.durable_open)
 }
 
-fn core(options: &Options) -> Result<(), Box<dyn Error>> {
-    let (began, plan, mut machine) = (Instant::now(), Plan::new(options), Machine::new());
-    let step = |name: &str| {
-        if !options.json {
-            eprintln!("[{:>5.1} s] {name}", began.elapsed().as_secs_f64());
-        }
-    };
+/// What the parts of a run found, before it is laid out.
+struct Parts {
+    books: (Ours, Ours, BTreeMap<&'static str, Peer>),
+    c1: C1Facts,
+    made: c1::Made,
+    full_core: full_core::FullCore,
+    hot_account_ratio: f64,
+    two_partitions: Vec<partitions::Partitions>,
+    open_loop: Vec<open_loop::OpenLoop>,
+    durable: Durable,
+    instructions: Option<f64>,
+    machine: Machine,
+}
+
+fn measure(plan: &Plan, quick: bool, step: &dyn Fn(&str)) -> Result<Parts, Box<dyn Error>> {
+    let mut machine = Machine::new();
     step("books and peers");
-    let (w1, w2, peers) = books(&plan, options.quick);
+    let books = books(plan, quick);
     step("C1 in memory");
     let c1 = generate(Population::new(plan.memory), true);
     let full_core = full_core::run(&c1, plan.repeats);
@@ -215,20 +224,51 @@ fn core(options: &Options) -> Result<(), Box<dyn Error>> {
     step("two partitions");
     let two_partitions = [0, 10].map(|crossing| partitions::run(&c1, crossing, plan.repeats)).to_vec();
     step("open loop");
-    let rates = [250_000, 500_000, 1_000_000];
-    let open_loop_by_rate = open_loop::run(&c1, &rates, plan.open_runs, plan.open_seconds);
-    let (c1_facts, made) = (facts(&c1), c1.made);
-    drop(c1);
+    let open_loop = open_loop::run(&c1, &[250_000, 500_000, 1_000_000], plan.open_runs, plan.open_seconds);
+    let (c1, made) = (facts(&c1), c1.made);
     step("durable");
-    let durable = durable(&plan, &mut machine)?;
+    let durable = durable(plan, &mut machine)?;
     step("instructions");
-    let instructions_per_order = instructions::per_order();
+    let instructions = instructions::per_order();
     machine.load_at_end = machine::load();
+    Ok(Parts {
+        books,
+        c1,
+        made,
+        full_core,
+        hot_account_ratio,
+        two_partitions,
+        open_loop,
+        durable,
+        instructions,
+        machine,
+    })
+}
+
+fn core(options: &Options) -> Result<(), Box<dyn Error>> {
+    let began = Instant::now();
+    let step = |name: &str| {
+        if !options.json {
+            eprintln!("[{:>5.1} s] {name}", began.elapsed().as_secs_f64());
+        }
+    };
+    let parts = measure(&Plan::new(options), options.quick, &step)?;
+    let report = lay_out(parts, options.quick, began.elapsed().as_secs_f64());
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.table());
+    }
+    Ok(())
+}
+
+fn lay_out(parts: Parts, quick: bool, seconds: f64) -> Report {
+    let Parts { books: (w1, w2, peers), c1, made, full_core, durable, open_loop, two_partitions, machine, .. } = parts;
     let fastest = peers.values().filter(|peer| peer.agrees).map(|peer| peer.w1_events_per_s).fold(0.0, f64::max);
     let agree = |ours: &Ours| ours.ladder.fills == ours.naive.fills && ours.sparse.fills == ours.naive.fills;
-    let report = Report {
-        quick: options.quick,
-        c1_small: options.quick,
+    Report {
+        quick,
+        c1_small: quick,
         w1_events_per_s: w1.ladder.events_per_s,
         w2_events_per_s: w2.ladder.events_per_s,
         sparse_w1_events_per_s: w1.sparse.events_per_s,
@@ -240,14 +280,14 @@ fn core(options: &Options) -> Result<(), Box<dyn Error>> {
         peers,
         full_core_orders_per_s: full_core.orders_per_s,
         full_core_cpu_ns: full_core.cpu_ns,
-        events_per_order: made.events as f64 / f64::from(c1_facts.commands),
-        postings_per_order: made.postings as f64 / f64::from(c1_facts.commands),
+        events_per_order: made.events as f64 / f64::from(c1.commands),
+        postings_per_order: made.postings as f64 / f64::from(c1.commands),
         end_hash_equals_replay: full_core.end_hash_equals_replay,
-        c1: c1_facts,
-        hot_account_ratio,
-        instructions_per_order,
-        open_loop: open_loop_by_rate.last().expect("there is a rate").clone(),
-        open_loop_by_rate,
+        c1,
+        hot_account_ratio: parts.hot_account_ratio,
+        instructions_per_order: parts.instructions,
+        open_loop: open_loop.last().expect("there is a rate").clone(),
+        open_loop_by_rate: open_loop,
         durable_orders_per_s: durable.orders_per_s,
         durable_p99_ms: durable.open_p99_ms,
         fdatasync_p99_ms: durable.device_open.fdatasync_p99_ms,
@@ -262,13 +302,7 @@ fn core(options: &Options) -> Result<(), Box<dyn Error>> {
         bytes_per_position: full_core.bytes_per_position,
         full_core,
         peak_rss_mb: heng_runtime::peak_rss_mb(),
-        seconds: began.elapsed().as_secs_f64(),
+        seconds,
         machine,
-    };
-    if options.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{}", report.table());
     }
-    Ok(())
 }

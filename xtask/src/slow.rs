@@ -40,8 +40,11 @@ struct Part {
 }
 
 /// The parts, in order. A new one is a line here.
-const PARTS: &[Part] =
-    &[Part { name: "streams", share: 60, run: streams }, Part { name: "fuzz", share: 40, run: fuzz }];
+const PARTS: &[Part] = &[
+    Part { name: "streams", share: 55, run: streams },
+    Part { name: "kill-points", share: 10, run: kill_points },
+    Part { name: "fuzz", share: 35, run: fuzz },
+];
 
 /// Runs the parts. True if none failed.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
@@ -128,6 +131,44 @@ fn compare_until(next: &AtomicU64, start: Instant, time: Duration) -> Result<(u6
         sum.1 += compared.executions;
         sum.2 += compared.auctions;
     }
+}
+
+/// Kills that the slow lane wants to have survived, by one seed after the other.
+const KILL_POINTS: u64 = 1_000;
+
+/// The simulator, with a new seed each time until the time is used up; and once without fdatasync, which must fail.
+fn kill_points(root: &Path, time: Duration) -> Result<Outcome> {
+    let build =
+        Command::new("cargo").args(["build", "--release", "-p", "heng-simulator"]).current_dir(root).status()?;
+    anyhow::ensure!(build.success(), "build the simulator");
+    let simulate = |seed: u64, more: &[&str]| -> Result<(bool, String)> {
+        let output = Command::new("cargo")
+            .args(["run", "--release", "--quiet", "-p", "heng-simulator", "--", "--kill-points"])
+            .args([KILL_POINTS.to_string(), "--seed".into(), seed.to_string()])
+            .args(more)
+            .current_dir(root)
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Ok((output.status.success(), told.trim().to_owned()))
+    };
+    let (survived, told) = simulate(1, &["--without-sync"])?;
+    if survived {
+        return Ok(Outcome::Failed(format!("without fdatasync nothing was noticed: {told}")));
+    }
+    println!("slow: kill-points: without fdatasync: {told}");
+    let start = Instant::now();
+    let mut seeds = 0;
+    while seeds == 0 || start.elapsed() < time {
+        seeds += 1;
+        let (survived, told) = simulate(seeds, &[])?;
+        if !survived {
+            return Ok(Outcome::Failed(told));
+        }
+        if seeds == 1 {
+            println!("slow: {told}");
+        }
+    }
+    Ok(Outcome::Passed(format!("{} kill points of {seeds} seeds survived", seeds * KILL_POINTS)))
 }
 
 /// What libFuzzer needs to see of the code, and the address sanitizer that only nightly has.

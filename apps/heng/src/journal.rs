@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use heng_core::{CoreError, Layout, Replayed, decode_batch, replay, write_snapshot};
+use heng_core::{CoreError, Layout, Replayed, decode_batch, recover, replay, write_snapshot};
 use heng_engine::Capacity;
 use heng_journal::{
-    Check, Journal, JournalOptions, JournalReader, OsStorage, Quarantine, RecordKind, SnapshotStore, Storage, repair_plan,
-    verify,
+    Check, EventLog, EventLogOptions, Journal, JournalOptions, JournalReader, OsStorage, Quarantine, RecordKind,
+    SnapshotStore, Storage, repair_plan, verify,
 };
 use heng_model::command::NewOrder;
 use heng_model::wire::{Wire as _, WireError, hex};
-use heng_model::{Command, Seq, Sequenced};
+use heng_model::{Command, PartitionId, Seq, Sequenced};
 
 use crate::show::json;
 
@@ -161,7 +161,10 @@ fn verify_journal(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Resu
     let Some(found) = verify(storage.as_ref(), &dir)? else {
         bail!("{} holds no journal segment", dir.display());
     };
-    let torn = found.torn.as_ref().map(|t| format!("{} bytes from byte {} of {}: {}", t.bytes, t.offset, t.path.display(), t.damage));
+    let torn = found
+        .torn
+        .as_ref()
+        .map(|t| format!("{} bytes from byte {} of {}: {}", t.bytes, t.offset, t.path.display(), t.damage));
     let quarantined: Vec<u64> = found.quarantined.iter().map(|q| q.sequence).collect();
     let rows = [
         ("sound", true.into()),
@@ -227,13 +230,25 @@ fn snapshot(storage: &Arc<dyn Storage>, args: &SnapshotArgs) -> anyhow::Result<E
     let rows = replay_rows(&replayed, began.elapsed().as_secs_f64());
     let hash = hex(&replayed.state.hash());
     let wanted = args.expect.as_ref().is_none_or(|expected| *expected == hash);
+    drop(journal);
     if wanted && replayed.state.seq().0 > 0 {
+        complete_record(storage, &layout, replayed.state.seq().0)?;
         let store = SnapshotStore::open(Arc::clone(storage), &layout.snapshots)?;
         write_snapshot(&store, replayed)?;
     }
-    drop(journal);
     print(args.json, &rows);
     Ok(if wanted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A start uses no snapshot above the end of the event log, which a crash may have cut off: recovery makes it again.
+fn complete_record(storage: &Arc<dyn Storage>, layout: &Layout, sequence: u64) -> anyhow::Result<()> {
+    let (log, found) = EventLog::open(Arc::clone(storage), &layout.events, EventLogOptions::default())?;
+    drop(log);
+    if found.last_sequence < sequence {
+        let options = JournalOptions::default();
+        recover(storage, layout, PartitionId(options.partition), Capacity::default(), options.segment_bytes)?;
+    }
+    Ok(())
 }
 
 fn dump(storage: &Arc<dyn Storage>, args: &DumpArgs) -> anyhow::Result<ExitCode> {

@@ -6,7 +6,7 @@
 mod flow;
 mod population;
 
-pub(crate) use flow::{C1, Stream, generate};
+pub(crate) use flow::{C1, Made, Stream, generate};
 pub(crate) use population::{Population, RISK_RULES, Shape};
 
 use heng_core::decode_batch;

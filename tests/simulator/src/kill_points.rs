@@ -68,7 +68,8 @@ impl KillPoints {
             let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(summary.days);
             let kills = (self.kill_points - summary.kills).min(KILLS_PER_DAY);
             summary.days += 1;
-            run_day(seed, kills, self.without_sync, &mut summary).map_err(|broken| format!("day seed {seed}: {broken}"))?;
+            run_day(seed, kills, self.without_sync, &mut summary)
+                .map_err(|broken| format!("day seed {seed}: {broken}"))?;
         }
         Ok(summary)
     }

@@ -196,8 +196,12 @@ impl Feed {
                 }
             }
             pending.push(Request { command, ticket, time: Some(time) });
-            if pending.len() == SUBMISSION {
+            if pending.len() == SUBMISSION || ticket == 0 {
                 self.send(std::mem::replace(&mut pending, Vec::with_capacity(SUBMISSION)))?;
+            }
+            // The plan comes first and is durable before anything else is sent, so that a crashed day can be resumed.
+            while ticket == 0 && self.in_flight > 0 {
+                self.take_answers()?;
             }
         }
         self.send(pending)?;

@@ -167,6 +167,15 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Tells the process to stop when it is dropped.
+struct StopOnDrop(watch::Sender<bool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
 /// The running parts.
 struct Market {
     core: Core,
@@ -203,12 +212,11 @@ impl Market {
             rate: args.flow,
             seed: args.seed.unwrap_or(1),
         };
-        let (stopping, failed) = (stop.subscribe(), stop.clone());
+        let (stopping, ends) = (stop.subscribe(), StopOnDrop(stop.clone()));
         let driver = std::thread::Builder::new().name("market".into()).spawn(move || {
-            let ended = day.run(&found, &told, &stopping);
-            // A market that ends by an error ends the process.
-            failed.send_replace(true);
-            ended
+            // However the market ends, the process ends with it.
+            let _ends = ends;
+            day.run(&found, &told, &stopping)
         })?;
         Ok(Self { core, port, view: status, reader, following, driver, live, notes })
     }

@@ -264,14 +264,20 @@ fn clients_trade_cancel_and_watch() {
 fn a_folder_in_use_and_another_ones_journal_are_refused() {
     let folder = Folder::new("up-lock");
     let house = House::start(&folder.0, &[]);
-    let second = Process::new(binary())
-        .args(["up", "--headless", "--http-port", "0", "--data"])
-        .arg(folder.0.join("data"))
-        .output()
-        .expect("the binary starts");
-    assert!(!second.status.success());
-    let told = String::from_utf8_lossy(&second.stderr);
+    let refused = |data: &Path| {
+        let up = Process::new(binary()).args(["up", "--headless", "--http-port", "0", "--data"]).arg(data).output();
+        let up = up.expect("the binary starts");
+        assert_eq!(up.status.code(), Some(1));
+        String::from_utf8_lossy(&up.stderr).into_owned()
+    };
+    let told = refused(&folder.0.join("data"));
     assert!(told.contains("another process uses the data folder"), "{told}");
+    let other = folder.0.join("day");
+    let day = ["day", "--clients", "20", "--orders", "100", "--instruments", "20", "--json", "--data"];
+    let day = Process::new(binary()).args(day).arg(&other).output().expect("the binary starts");
+    assert!(day.status.success(), "{}", String::from_utf8_lossy(&day.stderr));
+    let told = refused(&other);
+    assert!(told.contains("a journal that `heng up` did not begin"), "{told}");
     assert_eq!(house.terminate(), Some(0));
 }
 

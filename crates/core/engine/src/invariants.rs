@@ -112,7 +112,11 @@ fn check_resting(state: &State, order: OrderId, qty: i64, found: &mut Vec<String
     match state.order(order) {
         Some(record) if record.status.is_live() && record.remaining() == Qty(qty) => {}
         Some(record) => {
-            found.push(format!("order {order} rests with {qty} but is {:?} with {}", record.status, record.remaining()));
+            found.push(format!(
+                "order {order} rests with {qty} but is {:?} with {}",
+                record.status,
+                record.remaining()
+            ));
         }
         None => found.push(format!("order {order} rests but is unknown")),
     }

@@ -31,13 +31,17 @@ pub enum CoreError {
         expected: u64,
     },
     /// Re-execution gave other events than the first execution.
-    #[error("re-execution differs before command {sequence}: the event digest is not the recorded one; was this journal written by another engine level or build?")]
+    #[error(
+        "re-execution differs before command {sequence}: the event digest is not the recorded one; was this journal written by another engine level or build?"
+    )]
     Diverged {
         /// First command of the record that shows it.
         sequence: u64,
     },
     /// A command at which the core aborts, again.
-    #[error("the core aborts at command {sequence} ({reason}); after four-eyes review: heng journal quarantine --sequence {sequence} --by NAME --and-by NAME --reason TEXT")]
+    #[error(
+        "the core aborts at command {sequence} ({reason}); after four-eyes review: heng journal quarantine --sequence {sequence} --by NAME --and-by NAME --reason TEXT"
+    )]
     Poison {
         /// The command.
         sequence: u64,
@@ -53,7 +57,9 @@ pub enum CoreError {
         reason: String,
     },
     /// The journal begins after a sequence for which there is no snapshot.
-    #[error("the journal begins at record {first} and no sound snapshot at or below command {events}, where the event log ends, reaches it; {skipped}")]
+    #[error(
+        "the journal begins at record {first} and no sound snapshot at or below command {events}, where the event log ends, reaches it; {skipped}"
+    )]
     NoStart {
         /// First record held.
         first: u64,
@@ -63,7 +69,9 @@ pub enum CoreError {
         skipped: String,
     },
     /// The record holds events of commands that the journal has lost: durable commands are gone.
-    #[error("the journal ends at command {journal}, but the event log holds events up to {events}: commands that were durable are missing from the journal")]
+    #[error(
+        "the journal ends at command {journal}, but the event log holds events up to {events}: commands that were durable are missing from the journal"
+    )]
     JournalShort {
         /// Last command of the journal.
         journal: u64,

@@ -72,12 +72,12 @@ impl JournalWriter {
 
     /// Closes the doors while there is still room for everything behind them, so that it becomes durable and the core
     /// goes on answering; opens them when space has returned.
-    pub(crate) fn look_at_disk(&self) -> Result<(), JournalError> {
+    pub(crate) fn look_at_disk(&self) {
+        // A disk that cannot be measured will be heard of at the next append.
+        let Ok(free) = self.journal.free_space() else { return };
         let reserve = self.reserve();
-        let free = self.journal.free_space()?;
         let last_segment = free < self.segment_bytes && self.journal.room_bytes() < reserve / 4;
         self.published.set_disk_full(free < reserve || last_segment);
-        Ok(())
     }
 
     fn reserve(&self) -> u64 {
@@ -130,7 +130,7 @@ impl Appending<'_> {
     fn run(mut self, batches: &Receiver<Stamped>) -> Result<Journal, CoreError> {
         let mut looked = Instant::now();
         let mut written = 0;
-        self.writer.look_at_disk()?;
+        self.writer.look_at_disk();
         loop {
             let wait = if self.outstanding { NOTE_AFTER } else { LOOK_EVERY };
             match batches.recv_timeout(wait) {
@@ -144,7 +144,7 @@ impl Appending<'_> {
             self.take_note()?;
             // Events take a few times the room of their commands, so that a burst uses up the reserve only slowly.
             if looked.elapsed() >= LOOK_EVERY || written >= self.writer.reserve() / 32 {
-                self.writer.look_at_disk()?;
+                self.writer.look_at_disk();
                 self.writer.purge()?;
                 (looked, written) = (Instant::now(), 0);
             }

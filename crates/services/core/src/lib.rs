@@ -33,6 +33,8 @@ mod snapshots;
 mod steps;
 mod sync_thread;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{CommandBatch, decode_batch};
 pub use error::CoreError;

@@ -82,9 +82,7 @@ impl CorePort {
             return Err(CoreError::Refused { code });
         }
         let answers = answers.clone();
-        self.input
-            .send(Submission::Commands { requests, at: Instant::now(), answers })
-            .map_err(|_| CoreError::Stopped)
+        self.input.send(Submission::Commands { requests, at: Instant::now(), answers }).map_err(|_| CoreError::Stopped)
     }
 
     /// Looks at the state between two commands; the result arrives only after everything it saw is durable.

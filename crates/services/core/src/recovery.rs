@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use heng_engine::{CURRENT_LEVEL, Capacity, EventWriter, OLDEST_LEVEL, State, apply, apply_quarantined};
 use heng_journal::{
-    BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalError, JournalOptions, JournalReader, RecordKind,
-    RecordRef, Refusal, SnapshotStore, Storage,
+    BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalError, JournalOptions, JournalReader,
+    RecordKind, RecordRef, Refusal, SnapshotStore, Storage,
 };
 use heng_model::hash::EventDigest;
 use heng_model::wire::WireError;
@@ -98,9 +98,11 @@ impl Replayer {
         let (index, expected, digest) = (record.index, self.state.seq().next(), self.writer.digest());
         check_head(index, record.payload, expected, digest)?;
         let begin = |_: Seq, _: EventDigest| Ok(());
-        decode_batch(record.payload, begin, |command| self.apply(&command).map_err(Step::Core)).map_err(|step| match step {
-            Step::Wire(error) => CoreError::Record { index, error },
-            Step::Core(error) => error,
+        decode_batch(record.payload, begin, |command| self.apply(&command).map_err(Step::Core)).map_err(|step| {
+            match step {
+                Step::Wire(error) => CoreError::Record { index, error },
+                Step::Core(error) => error,
+            }
         })
     }
 
@@ -164,8 +166,12 @@ pub fn recover(
     segment_bytes: u64,
 ) -> Result<Recovered, CoreError> {
     let mut warnings = Vec::new();
-    let options =
-        EventLogOptions { partition: partition.0, first_sequence: 1, segment_bytes: 256 << 20, ..EventLogOptions::default() };
+    let options = EventLogOptions {
+        partition: partition.0,
+        first_sequence: 1,
+        segment_bytes: 256 << 20,
+        ..EventLogOptions::default()
+    };
     let (mut events, told) = EventLog::open(Arc::clone(storage), &layout.events, options)?;
     if let Some(torn) = &told.torn {
         warnings.push(format!("event log: a torn tail was dropped and is made again ({torn:?})"));
@@ -240,7 +246,12 @@ fn missing_frames(frames: &[u8], held: u64) -> Result<(&[u8], u32), CoreError> {
 ///
 /// # Errors
 /// As [`recover`].
-pub fn replay(storage: &Arc<dyn Storage>, layout: &Layout, capacity: Capacity, whole: bool) -> Result<Replayed, CoreError> {
+pub fn replay(
+    storage: &Arc<dyn Storage>,
+    layout: &Layout,
+    capacity: Capacity,
+    whole: bool,
+) -> Result<Replayed, CoreError> {
     let mut replayer = if whole {
         Replayer::at_the_beginning(PartitionId(0), capacity)
     } else {

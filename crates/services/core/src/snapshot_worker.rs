@@ -109,9 +109,10 @@ impl SnapshotWorker {
         if before > self.published.events_durable().0 {
             return Ok(());
         }
+        // A damaged one never takes the place of a sound one.
         store.retain_last(KEPT)?;
-        if self.policy.purge_journal {
-            self.published.ask_purge(load_meta(store, before)?.index + 1);
+        if let (true, Some(oldest)) = (self.policy.purge_journal, store.list()?.first()) {
+            self.published.ask_purge(load_meta(store, *oldest)?.index + 1);
         }
         Ok(())
     }

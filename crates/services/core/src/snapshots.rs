@@ -81,7 +81,11 @@ pub fn write_snapshot(store: &SnapshotStore, replayed: Replayed) -> Result<u64, 
 ///
 /// # Errors
 /// If it is damaged, of another format, or its hash differs.
-pub fn load_snapshot(store: &SnapshotStore, sequence: u64, capacity: Capacity) -> Result<(State, SnapshotMeta), CoreError> {
+pub fn load_snapshot(
+    store: &SnapshotStore,
+    sequence: u64,
+    capacity: Capacity,
+) -> Result<(State, SnapshotMeta), CoreError> {
     let wrong = |reason: String| CoreError::Snapshot { sequence, reason };
     let mut reader = store.load(sequence)?;
     let meta = decode_meta(sequence, reader.meta())?;

@@ -128,11 +128,8 @@ impl CoreSteps {
     }
 
     /// Looks at the disk, as the journal thread does: closes or opens the doors.
-    ///
-    /// # Errors
-    /// If the disk does not answer.
-    pub fn look_at_disk(&self) -> Result<(), CoreError> {
-        Ok(self.writer.look_at_disk()?)
+    pub fn look_at_disk(&self) {
+        self.writer.look_at_disk();
     }
 
     /// What has passed the gate.

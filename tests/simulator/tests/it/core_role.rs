@@ -11,7 +11,11 @@ use heng_runtime::SystemClock;
 use heng_simulator::{Script, ScriptOptions};
 
 /// Options of a core over this disk.
-pub(crate) fn options(storage: Arc<dyn Storage>, snapshots: Option<SnapshotPolicy>, on_fatal: fn(&CoreError)) -> CoreOptions {
+pub(crate) fn options(
+    storage: Arc<dyn Storage>,
+    snapshots: Option<SnapshotPolicy>,
+    on_fatal: fn(&CoreError),
+) -> CoreOptions {
     CoreOptions {
         data: PathBuf::from("/sim"),
         partition: PartitionId(0),

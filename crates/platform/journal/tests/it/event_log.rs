@@ -118,7 +118,7 @@ fn gaps_overlaps_and_empty_blocks_are_refused() {
 fn noise_that_does_not_compress_still_fits() {
     let (_sim, mut log) = log_of(0);
     let mut state = 1u64;
-    let mut noise = vec![0; BLOCK_RAW_BYTES_MAX as usize];
+    let mut noise = vec![0; 24 << 20];
     for byte in &mut noise {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         *byte = (state >> 56) as u8;
@@ -209,6 +209,8 @@ fn forged_blocks_are_refused_before_memory_is_spent() {
     check(forge(10, 960, &[]), &Damage::Compression);
     let bomb = Damage::TooLong { found: u64::from(u32::MAX), limit: u64::from(BLOCK_RAW_BYTES_MAX) };
     check(forge(10, u32::MAX, &good), &bomb);
+    // Within the limit, but more than so few bytes can ever become.
+    check(forge(10, BLOCK_RAW_BYTES_MAX, &good), &Damage::Compression);
     let shifted = Damage::WrongSequence { expected: 10, found: 11 };
     check(forge(11, 960, &good), &shifted);
 }

@@ -1,0 +1,9 @@
+//! End to end: the real binary, in folders of its own.
+#![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
+
+mod crash;
+mod day;
+mod journal_files;
+mod power_loss;
+mod support;
+mod up;
