@@ -85,6 +85,11 @@ class Rates:
         return decimal(rows[0]["min"], SCALE), decimal(rows[0]["cap"], RATE_SCALE), fees
 
 
+def in_yuan(amount, rate):
+    """An amount of the quotation's currency in yuan, half up to the minor unit."""
+    return half_up(amount * rate, RATE_SCALE * MINOR) * MINOR
+
+
 NO_FEES = (0,) * len(FEE_KINDS)
 
 
@@ -117,8 +122,9 @@ class Account:
 
     def __init__(self, kind, commission):
         self.kind, self.commission = kind, commission
-        # Per currency: balance, frozen, due tomorrow, and Hong Kong proceeds due in one and in two days.
-        self.cash = defaultdict(lambda: [0, 0, 0, 0, 0])
+        # Per currency: balance, frozen, due tomorrow, Hong Kong proceeds due in one and in two days, and the
+        # part of frozen that is held for Hong Kong buys, which use those proceeds first.
+        self.cash = defaultdict(lambda: [0, 0, 0, 0, 0, 0])
         # Per instrument: sellable, frozen, unsellable.
         self.positions = defaultdict(lambda: [0, 0, 0])
 
@@ -170,7 +176,7 @@ class Instrument:
 
 class Order:
     __slots__ = ("number", "account", "instrument", "side", "kind", "price", "highest", "left", "filled", "value",
-                 "fees", "schedule", "hold_cash", "hold_shares", "currency", "resting", "book_price", "live")
+                 "fees", "schedule", "hold_cash", "hold_shares", "currency", "resting", "book_price", "live", "line")
 
 
 class Checker:
@@ -293,11 +299,11 @@ class Checker:
         if order.schedule is None:
             return None
         whole = order.value + self.value_of(order.instrument, order.highest, order.left)
-        fees = total_of(fees_on(order.schedule, whole, order.account.commission)) - total_of(order.fees)
-        hold = minor(whole) - minor(order.value) + fees
+        most = minor(whole) + total_of(fees_on(order.schedule, whole, order.account.commission))
+        paid = minor(order.value) + total_of(order.fees)
         if order.instrument.board == "hk":
-            return up(hold * self.sell_reference, RATE_SCALE * MINOR) * MINOR
-        return hold
+            return up(most * self.sell_reference, RATE_SCALE * MINOR) * MINOR - in_yuan(paid, self.sell_reference)
+        return most - paid
 
     def check_hold(self, order, e):
         """Compares what is held with what the live order asks for, and moves the account's frozen cash."""
@@ -311,6 +317,8 @@ class Checker:
         if order.side == "buy":
             cash = order.account.cash[order.currency]
             cash[1] += e["hold_cash"] - order.hold_cash
+            if order.instrument.board == "hk":
+                cash[5] += e["hold_cash"] - order.hold_cash
             self.holds_true("holds", cash[1] >= 0 and e["hold_cash"] >= 0, f"negative hold after order {order.number}")
         order.hold_cash = e["hold_cash"]
 
@@ -318,6 +326,7 @@ class Checker:
         instrument, account = self.instruments[e["instrument"]], self.accounts[e["account"]]
         reference = instrument.reference
         order = Order()
+        order.line = 0
         order.number, order.account, order.instrument = e["order"], account, instrument
         order.side, order.kind, order.price = e["side"], e["order_type"], e["price"]
         order.highest = e["price"] or reference["limit_up"] or reference["prev_close"]
@@ -340,7 +349,10 @@ class Checker:
             self.holds_true("t+1", position[0] >= 0, f"order {order.number} sells shares that are not sellable")
         elif account.kind == "cash":
             cash = account.cash[order.currency]
-            free = cash[0] - cash[1] - (0 if instrument.board == "hk" else cash[3] + cash[4])
+            if instrument.board == "hk":
+                free = cash[0] - cash[1]
+            else:
+                free = cash[0] - (cash[1] - cash[5]) - max(cash[3] + cash[4], cash[5])
             self.holds_true("holds", free >= 0, f"order {order.number} holds more cash than account {e['account']} has")
 
     def on_OrderWorking(self, e):
@@ -474,7 +486,9 @@ class Checker:
         sign = 1 if order.side == "buy" else -1
         gross = -sign * e["amount"] - total_of(fees)
         quoted, rate, cash = order.instrument.reference["currency"], e["rate"], e["cash"]
-        wanted = gross if rate == 0 else half_up(gross * rate, RATE_SCALE * MINOR) * MINOR
+        # Yuan of a Stock Connect order are rounded over the order, not fill by fill.
+        before, order.line = order.line, order.line + gross
+        wanted = gross if rate == 0 else in_yuan(order.line, rate) - in_yuan(before, rate)
         self.same("balances", f"cash of a fill of order {order.number}", cash, wanted)
         house = self.house_cash
         if rate:
@@ -491,6 +505,11 @@ class Checker:
         row[0] += cash
         if order.side == "sell" and cash > 0:
             row[4 if order.instrument.reference["settlement_days"] >= 2 else 2] += cash
+        if cash < 0 and order.instrument.board == "hk":
+            for bucket in (4, 3):
+                used = min(-cash, row[bucket])
+                row[bucket] -= used
+                cash += used
         position = order.account.positions[e["instrument"]]
         if order.side == "buy":
             position[0 if order.instrument.reference["same_day_sale"] else 2] += e["quantity"]

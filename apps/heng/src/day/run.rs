@@ -111,7 +111,7 @@ fn run_in(args: &DayArgs, data: &Path) -> anyhow::Result<DayReport> {
     let world = World::new(plan.world, &files)?;
     let memo = Memo { topic: TOPIC.into(), content: plan.to_memo() };
     let before = UnixNanos::at(plan.world.date, 5 * 3_600 * heng_model::SECOND);
-    let flow = Flow::new(&world, FlowOptions { orders: plan.orders, first_order: 0 });
+    let flow = Flow::new(&world, FlowOptions { orders: plan.orders, first_order: 1 });
     let commands = std::iter::once((before, Command::from(memo))).chain(world.setup()).chain(flow);
     let mut feed = Feed::new(args, &plan, port)?;
     let began = Instant::now();

@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     pub(crate) auction_trades: u64,
     pub(crate) events: u64,
     placed_then_rejected: u64,
+    /// A bit for each order number that was placed.
+    numbers: Vec<u64>,
 }
 
 impl Tally {
@@ -35,11 +37,14 @@ impl Tally {
     fn count(&mut self, event: &Event) {
         self.events += 1;
         match event {
-            Event::OrderPlaced(_) => self.placed += 1,
+            Event::OrderPlaced(placed) => {
+                self.placed += 1;
+                self.note_placed(placed.order.number());
+            }
             Event::OrderRejected(rejected) => {
                 *self.rejected.entry(rejected.code).or_default() += 1;
-                // An order that the venue refuses was placed first.
-                self.placed_then_rejected += u64::from(rejected.client_order.0 == 0);
+                // What the checks refuse was never placed; what the venue refuses was.
+                self.placed_then_rejected += u64::from(self.was_placed(rejected.order.number()));
             }
             // Cancels that a client or a kill switch asked for; rests of immediate orders and day ends are no cancels.
             Event::OrderCancelled(cancelled) => {
@@ -51,6 +56,19 @@ impl Tally {
             }
             _ => {}
         }
+    }
+
+    fn note_placed(&mut self, number: u64) {
+        let word = usize::try_from(number / 64).expect("order numbers of a day fit memory");
+        if self.numbers.len() <= word {
+            self.numbers.resize(word + 1, 0);
+        }
+        self.numbers[word] |= 1 << (number % 64);
+    }
+
+    fn was_placed(&self, number: u64) -> bool {
+        let word = usize::try_from(number / 64).unwrap_or(usize::MAX);
+        self.numbers.get(word).is_some_and(|bits| bits >> (number % 64) & 1 == 1)
     }
 
     /// Orders that were neither refused by the checks nor by the venue.

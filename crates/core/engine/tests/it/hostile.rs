@@ -205,6 +205,14 @@ fn trading(d: &mut Draw<'_>) -> Command {
 
 fn administration(d: &mut Draw<'_>) -> Command {
     match d.bits() % 24 {
+        kind @ 0..10 => standing_data(kind, d),
+        kind @ 10..18 => day_and_postings(kind, d),
+        kind => market_data(kind, d),
+    }
+}
+
+fn standing_data(kind: u32, d: &mut Draw<'_>) -> Command {
+    match kind {
         0 => Tick {}.into(),
         1 => Memo { topic: d.text(), content: d.bytes() }.into(),
         2 => {
@@ -238,7 +246,7 @@ fn administration(d: &mut Draw<'_>) -> Command {
             board_lot: d.small(),
         }
         .into(),
-        9 => SetReference {
+        _ => SetReference {
             instrument: d.instrument(),
             prev_close: d.price(),
             risk_warning: d.bits().is_multiple_of(2),
@@ -247,6 +255,11 @@ fn administration(d: &mut Draw<'_>) -> Command {
             suspended: d.bits().is_multiple_of(4),
         }
         .into(),
+    }
+}
+
+fn day_and_postings(kind: u32, d: &mut Draw<'_>) -> Command {
+    match kind {
         10 => OpenDay { date: d.date(), random_close_s: d.small() }.into(),
         11 if d.bits().is_multiple_of(8) => CloseDay { date: d.date() }.into(),
         12 => {
@@ -274,7 +287,7 @@ fn administration(d: &mut Draw<'_>) -> Command {
             let (date, exchange, state) = (d.date(), d.of(Exchange::ALL), d.of(SettlementState::ALL));
             AdvanceSettlement { date, exchange, state }.into()
         }
-        17 => PostDifference {
+        _ => PostDifference {
             account: d.account(),
             currency: d.of(Currency::ALL),
             cash: d.money(),
@@ -283,6 +296,11 @@ fn administration(d: &mut Draw<'_>) -> Command {
             reference: d.natural(),
         }
         .into(),
+    }
+}
+
+fn market_data(kind: u32, d: &mut Draw<'_>) -> Command {
+    match kind {
         18 => {
             let mark = Mark { instrument: d.instrument(), bid: d.price(), ask: d.price(), last: d.price() };
             MarkPrices { marks: vec![mark; d.bits() as usize % 3] }.into()
