@@ -39,7 +39,7 @@ impl Script {
         let world = World::new(WorldOptions { clients, instruments, seed, date }, &Rulebook::embedded_files())?;
         let memo = Memo { topic: "simulation".into(), content: seed.to_le_bytes().to_vec() };
         let first = UnixNanos::at(date, 3_600 * heng_model::SECOND);
-        let flow = Flow::new(&world, FlowOptions { orders, first_order: 0 });
+        let flow = Flow::new(&world, FlowOptions { orders, first_order: 1 });
         let commands = std::iter::once((first, Command::from(memo))).chain(world.setup()).chain(flow).collect();
         let rows = clients as usize;
         let orders = usize::try_from(orders).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! The broker's books: double entry for cash and securities, per client and per house account.
 //!
-//! Entry points: [`Ledger`] holds the books of one account partition; [`buying_power`] is one function per account
+//! Entry points: [`Ledger`] holds the books of one account partition; [`buying_power()`] is one function per account
 //! kind; [`invariants`] are the predicates that tests, the simulator and the auditor share.
 //!
 //! *Invariant:* every posting balances per currency and per instrument at every sequence: clients plus house are zero.

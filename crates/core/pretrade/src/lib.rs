@@ -1,6 +1,6 @@
 //! What must be true before an order leaves the broker.
 //!
-//! Entry points: [`InstrumentDay`] is all that the checks know of an instrument on a trade date; [`check`] runs the
+//! Entry points: [`InstrumentDay`] is all that the checks know of an instrument on a trade date; [`check()`] runs the
 //! checks in the order of precedence and says what to hold; [`hold_of`] is the one function that tells a hold;
 //! [`RiskRules`] are the configurable rules, compiled.
 //!

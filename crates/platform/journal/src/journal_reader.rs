@@ -79,7 +79,7 @@ impl JournalReader {
     }
 
     /// The next record, or `None` at the present end; a later call continues there.
-    /// Errors: [`JournalError::Damaged`] with file, offset and reason.
+    /// Errors: [`crate::JournalError::Damaged`] with file, offset and reason.
     pub fn next_record(&mut self) -> Result<Option<RecordRef<'_>>> {
         if self.frames.is_none() {
             let storage = Arc::clone(&self.storage);

@@ -140,7 +140,7 @@ fn run(steps: &[Step], restart_at: Option<usize>, every: usize) -> One {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_122), ..ProptestConfig::default() })]
 
     #[test]
     fn the_books_balance_after_every_command(steps in steps(400)) {
