@@ -59,16 +59,13 @@ fn distribution(stream: &Stream) -> (f64, f64, f64) {
     let mut commands: Vec<Sequenced<Command>> = Vec::new();
     let count = stream.timed.len() * crate::c1::BATCH;
     let (mut single, mut batches) = (Vec::with_capacity(count), Vec::with_capacity(stream.timed.len()));
-    let mut warmed = 0;
     for payload in &stream.timed {
         let (cpu, began) = (thread_cpu_ns(), Instant::now());
         decode(payload, &mut commands);
         let mut before = Instant::now();
         let decoding = ((before - began).as_nanos() / commands.len() as u128) as u32;
         for (at, command) in commands.iter().enumerate() {
-            if let Some(coming) = commands.get(at + 6) {
-                warmed ^= warm(&state, &coming.command);
-            }
+            warm(&state, &commands, at);
             apply(&mut state, command, &mut writer);
             writer.finish(command.seq, command.time);
             let now = Instant::now();
@@ -78,7 +75,6 @@ fn distribution(stream: &Stream) -> (f64, f64, f64) {
         writer.clear_frames();
         batches.push(((thread_cpu_ns() - cpu) / commands.len() as u64) as u32);
     }
-    core::hint::black_box(warmed);
     (quantile(&mut single, 0.99), quantile(&mut single, 0.999), quantile(&mut batches, 0.99))
 }
 

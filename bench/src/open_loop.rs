@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use heng_engine::{EventWriter, State, apply, warm};
+use heng_engine::{EventWriter, State, apply, warm_stage};
 use heng_model::wire::{Reader, Wire as _, Writer};
 use heng_model::{Command, Sequenced};
 use serde::Serialize;
@@ -97,17 +97,17 @@ struct Full {
 impl Core for Full {
     fn take(&mut self, slots: &[Slot], done: &mut impl FnMut()) {
         self.commands.clear();
-        let mut warmed = 0;
         for slot in slots {
             let mut bytes = [0u8; (WORDS - 1) * 8];
             for (to, word) in bytes.chunks_exact_mut(8).zip(&slot[1..]) {
                 to.copy_from_slice(&word.to_le_bytes());
             }
             let command = Command::get(&mut Reader::new(&bytes)).expect("the producer sends encoded commands");
-            warmed ^= warm(&self.state, &command);
             self.commands.push(command);
         }
-        core::hint::black_box(warmed);
+        for stage in 0..3 {
+            self.commands.iter().for_each(|command| warm_stage(&self.state, command, stage));
+        }
         for command in self.commands.drain(..) {
             let time = heng_model::UnixNanos(self.state.time().0 + self.step);
             let sequenced = Sequenced { seq: self.state.seq().next(), time, command };

@@ -16,8 +16,6 @@ use heng_model::{Command, Seq, Sequenced};
 
 /// Commands in one encoded batch.
 pub(crate) const BATCH: usize = 256;
-/// How many commands ahead memory reads are started, as the sequencer does.
-const WARM_AHEAD: usize = 6;
 
 /// What a run wrote.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,13 +50,10 @@ pub(crate) fn execute(
     commands: &mut Vec<Sequenced<Command>>,
 ) -> Written {
     let mut written = Written::default();
-    let mut warmed = 0;
     for payload in batches {
         decode(payload, commands);
         for (at, command) in commands.iter().enumerate() {
-            if let Some(coming) = commands.get(at + WARM_AHEAD) {
-                warmed ^= warm(state, &coming.command);
-            }
+            warm(state, commands, at);
             apply(state, command, writer);
             writer.finish(command.seq, command.time);
         }
@@ -66,7 +61,6 @@ pub(crate) fn execute(
         written.event_bytes += core::hint::black_box(writer.frames()).len() as u64;
         writer.clear_frames();
     }
-    core::hint::black_box(warmed);
     written
 }
 

@@ -77,11 +77,11 @@ impl IdMap {
         self.find(key).ok().map(|at| self.slots[at].row)
     }
 
-    /// Touches the memory that [`IdMap::get`] will read first; returns something cheap so that the read is kept.
+    /// The place that [`IdMap::get`] will read first, for a prefetch; what stands there means nothing.
     #[inline]
     #[must_use]
-    pub fn warm(&self, key: u64) -> u32 {
-        if self.slots.is_empty() { 0 } else { self.slots[spread(key) as usize & self.mask].row }
+    pub fn place(&self, key: u64) -> Option<&u64> {
+        self.slots.get(spread(key) as usize & self.mask).map(|slot| &slot.key)
     }
 
     /// Sets the row of `key`; returns the row that it had.

@@ -75,8 +75,13 @@ impl State {
             })
             .collect();
         self.past_parents = self.parents.past_outcomes();
-        self.past_keys = core::mem::take(&mut self.keys);
-        self.keys = KeyTable::with_capacity(self.past_orders.len());
+        // The first day begins with the room that the state was given; later ones with that of the day before.
+        if self.keys.is_empty() {
+            self.past_keys = KeyTable::default();
+        } else {
+            self.past_keys = core::mem::take(&mut self.keys);
+            self.keys = KeyTable::with_capacity(self.past_orders.len());
+        }
         self.past_date = self.date;
         self.orders.roll();
         self.parents.roll();

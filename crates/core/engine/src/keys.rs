@@ -15,7 +15,7 @@ pub(crate) enum Target {
 
 /// A slot: client order id (two words), content, account row and target. All zero = empty, so that a large table
 /// costs nothing until it is used.
-type Slot = [u64; 4];
+pub(crate) type Slot = [u64; 4];
 
 const PARENT_BIT: u32 = 1 << 31;
 
@@ -53,6 +53,10 @@ impl KeyTable {
     /// A table that takes `keys` without growing.
     pub(crate) fn with_capacity(keys: usize) -> Self {
         Self { slots: vec![[0; 4]; (keys * 4 / 3 + 16).next_power_of_two()], len: 0 }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     #[inline]
@@ -105,10 +109,10 @@ impl KeyTable {
         }
     }
 
-    /// Starts the memory read that a look-up will make.
+    /// The place that a look-up reads first, for a prefetch.
     #[inline]
-    pub(crate) fn warm(&self, row: u32, id: ClientOrderId) -> u64 {
-        if self.slots.is_empty() { 0 } else { self.slots[home(row, id) as usize & (self.slots.len() - 1)][3] }
+    pub(crate) fn home_of(&self, row: u32, id: ClientOrderId) -> Option<&Slot> {
+        self.slots.get(home(row, id) as usize & self.slots.len().wrapping_sub(1))
     }
 
     /// The entries in the order of their targets: canonical, whatever the table looks like.

@@ -27,12 +27,14 @@ mod snapshot;
 mod state;
 mod timers;
 mod venue;
+mod warm;
 
 pub use instruments::Instrument;
 pub use orders::OrderRecord;
 pub use parents::Parent;
-pub use pipeline::{CURRENT_LEVEL, OLDEST_LEVEL, Outcome, apply, apply_quarantined, warm};
+pub use pipeline::{CURRENT_LEVEL, OLDEST_LEVEL, Outcome, apply, apply_quarantined};
 pub use sink::{EventFrames, EventSink, EventWriter, Frame};
 pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
 pub use state::{Capacity, State};
 pub use venue::Venue;
+pub use warm::{warm, warm_stage};

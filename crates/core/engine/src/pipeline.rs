@@ -10,7 +10,6 @@
 //! 7. Release and post: each report changes hold, books and order (`reports.rs`).
 //! 8. Emit: every change has told its event on the way; debits must equal credits.
 
-use heng_model::command::NewOrder;
 use heng_model::{AccountId, Command, OrderId, RejectCode, Sequenced};
 
 use crate::sink::EventSink;
@@ -116,29 +115,4 @@ fn dispatch_rare<S: EventSink>(state: &mut State, command: &Command, sink: &mut 
 pub(crate) fn refuse<S: EventSink>(command: &Command, account: AccountId, code: RejectCode, sink: &mut S) -> Outcome {
     sink.emit(heng_model::event::CommandRefused { command: command.code(), account, code }.into());
     Outcome::refused(code)
-}
-
-/// Starts the memory reads that a coming command will make; changes nothing. Returns a value that depends on what
-/// was read, so that the reads are kept.
-#[inline]
-#[must_use]
-pub fn warm(state: &State, command: &Command) -> u64 {
-    match command {
-        Command::NewOrder(order) => warm_order(state, order),
-        Command::CancelOrder(cancel) => match state.orders.index_of(cancel.order.number()) {
-            Some(index) => {
-                let record = state.orders.get(index);
-                heng_matching::prefetch(record);
-                state.ledger.warm(cancel.account, record.instrument)
-            }
-            None => 0,
-        },
-        _ => 0,
-    }
-}
-
-#[inline]
-fn warm_order(state: &State, order: &NewOrder) -> u64 {
-    let row = order.account.number().wrapping_sub(1) as u32;
-    state.ledger.warm(order.account, order.instrument) ^ state.keys.warm(row, order.client_order)
 }

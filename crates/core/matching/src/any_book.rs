@@ -67,6 +67,14 @@ impl OrderBook for Book {
     fn reduce(&mut self, handle: Handle, order: OrderId, by: i64) -> Option<i64> {
         each!(self, b => b.reduce(handle, order, by))
     }
+    #[inline]
+    fn warm_order(&self, handle: Handle) {
+        each!(self, b => b.warm_order(handle));
+    }
+    #[inline]
+    fn warm_level(&self, side: Side, price: Ticks) {
+        each!(self, b => b.warm_level(side, price));
+    }
     fn find(&self, order: OrderId) -> Option<Handle> {
         each!(self, b => b.find(order))
     }

@@ -123,6 +123,16 @@ pub trait OrderBook {
     /// what is left, or `None` if the handle does not hold this order.
     fn reduce(&mut self, handle: Handle, order: OrderId, by: i64) -> Option<i64>;
 
+    /// Starts the memory reads that a cancel of this order will make; changes nothing.
+    fn warm_order(&self, handle: Handle) {
+        let _ = handle;
+    }
+
+    /// Starts the memory reads that resting an order at this price will make; changes nothing.
+    fn warm_level(&self, side: Side, price: Ticks) {
+        let _ = (side, price);
+    }
+
     /// Looks for an order without a handle, by scanning every order. For rare cases.
     fn find(&self, order: OrderId) -> Option<Handle>;
 

@@ -30,5 +30,5 @@ pub use any_book::Book;
 pub use book::{Execution, ExecutionKind, Handle, Level, OrderBook, Resting, TakeResult, Taker, Ticks};
 pub use ladder::{LADDER_TICKS_MAX, LadderBook};
 pub use naive::NaiveBook;
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_whole};
 pub use sparse::SparseBook;

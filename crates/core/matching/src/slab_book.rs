@@ -197,6 +197,21 @@ impl<L: Levels> OrderBook for SlabBook<L> {
         Some(qty)
     }
 
+    #[inline]
+    fn warm_order(&self, handle: Handle) {
+        if let Some(node) = self.slab.get(handle.0) {
+            crate::prefetch(node);
+        }
+    }
+
+    #[inline]
+    fn warm_level(&self, side: Side, price: Ticks) {
+        let levels = &self.sides[row(side)];
+        if let Some(slot) = levels.find(price) {
+            crate::prefetch(levels.queue(slot));
+        }
+    }
+
     fn reduce(&mut self, handle: Handle, order: OrderId, by: i64) -> Option<i64> {
         assert!(by > 0, "a reduction takes something");
         let node = self.slab.holding(handle.0, order)?;

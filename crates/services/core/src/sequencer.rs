@@ -19,8 +19,6 @@ use crate::port::{Look, Request, Submission};
 
 /// Commands in one batch at most: what one journal record holds.
 const BATCH_COMMANDS_MAX: usize = 4_096;
-/// How many commands ahead the engine's memory reads are started.
-const WARM_AHEAD: usize = 6;
 /// How long an idle sequencer waits before it looks at its timers.
 const IDLE: Duration = Duration::from_millis(20);
 /// A clock that jumps ahead further than this is not believed; stamps then go on by one nanosecond a command.
@@ -158,11 +156,8 @@ impl Sequencer {
     fn decide(&mut self, commands: &[Sequenced<Command>]) -> Vec<Completion> {
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut before = Instant::now();
-        let mut warmed = 0u64;
         for (at, command) in commands.iter().enumerate() {
-            if let Some(coming) = commands.get(at + WARM_AHEAD) {
-                warmed ^= warm(&self.state, &coming.command);
-            }
+            warm(&self.state, commands, at);
             let (state, writer) = (&mut self.state, &mut self.writer);
             let applied = catch_unwind(AssertUnwindSafe(|| {
                 #[cfg(test)]
@@ -182,7 +177,6 @@ impl Sequencer {
             self.latency.record(u64::try_from((now - before).as_nanos()).unwrap_or(u64::MAX));
             before = now;
         }
-        core::hint::black_box(warmed);
         outcomes
     }
 }
