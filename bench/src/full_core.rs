@@ -67,7 +67,7 @@ fn distribution(stream: &Stream) -> (f64, f64, f64) {
         for (at, command) in commands.iter().enumerate() {
             warm(&state, &commands, at);
             apply(&mut state, command, &mut writer);
-            writer.finish(command.seq, command.time);
+            writer.finish();
             let now = Instant::now();
             single.push((now - before).as_nanos() as u32 + decoding);
             before = now;

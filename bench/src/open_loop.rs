@@ -112,7 +112,7 @@ impl Core for Full {
             let time = heng_model::UnixNanos(self.state.time().0 + self.step);
             let sequenced = Sequenced { seq: self.state.seq().next(), time, command };
             apply(&mut self.state, &sequenced, &mut self.writer);
-            self.writer.finish(sequenced.seq, time);
+            self.writer.finish();
             if self.writer.frames().len() >= FRAMES_MAX {
                 core::hint::black_box(self.writer.frames());
                 self.writer.clear_frames();

@@ -42,7 +42,7 @@ fn run_one(stream: &Stream, link: &Link, start: &Barrier) -> u64 {
             let (seq, time) = (state.seq().next(), UnixNanos(commands[at].time.0.max(state.time().0 + 1)));
             (commands[at].seq, commands[at].time) = (seq, time);
             apply(&mut state, &commands[at], &mut writer);
-            writer.finish(seq, time);
+            writer.finish();
         }
         done += commands.len() as u64;
         if !writer.outbox().is_empty() {
@@ -54,7 +54,7 @@ fn run_one(stream: &Stream, link: &Link, start: &Barrier) -> u64 {
             for command in messages {
                 let sequenced = Sequenced { seq: state.seq().next(), time: UnixNanos(state.time().0 + 1), command };
                 apply(&mut state, &sequenced, &mut writer);
-                writer.finish(sequenced.seq, sequenced.time);
+                writer.finish();
             }
         }
         core::hint::black_box(writer.frames());

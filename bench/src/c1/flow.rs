@@ -61,6 +61,9 @@ struct Watch {
 }
 
 impl EventSink for Watch {
+    fn begin(&mut self, seq: Seq, time: UnixNanos) {
+        self.writer.begin(seq, time);
+    }
     fn emit(&mut self, event: Event) {
         match &event {
             Event::OrderWorking(working) => self.touched.push(working.order),
@@ -156,7 +159,7 @@ impl Cell {
         let before = self.watch.refused;
         let sequenced = Sequenced { seq: Seq(self.state.seq().0 + 1), time, command };
         apply(&mut self.state, &sequenced, &mut self.watch);
-        self.watch.writer.finish(sequenced.seq, time);
+        self.watch.writer.finish();
         self.watch.writer.clear_frames();
         for order in self.watch.touched.drain(..) {
             if order.partition() == self.state.partition()

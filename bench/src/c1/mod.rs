@@ -55,7 +55,7 @@ pub(crate) fn execute(
         for (at, command) in commands.iter().enumerate() {
             warm(state, commands, at);
             apply(state, command, writer);
-            writer.finish(command.seq, command.time);
+            writer.finish();
         }
         written.commands += commands.len() as u64;
         written.event_bytes += core::hint::black_box(writer.frames()).len() as u64;
@@ -83,7 +83,7 @@ pub(crate) fn execute_checked(state: &mut State, writer: &mut EventWriter, batch
         .expect("the generator wrote this batch");
         for command in &commands {
             apply(state, command, writer);
-            writer.finish(command.seq, command.time);
+            writer.finish();
         }
         writer.clear_frames();
     }

@@ -71,6 +71,6 @@ fn step(script: &Script, state: &mut State, writer: &mut EventWriter) -> Outcome
     let seq: Seq = state.seq().next();
     let (time, command) = script.commands[state.seq().0 as usize].clone();
     let outcome = apply(state, &Sequenced { seq, time, command }, writer);
-    writer.finish(seq, time);
+    writer.finish();
     outcome
 }

@@ -13,7 +13,6 @@ use heng::market::{Flow, FlowOptions, World, WorldOptions};
 use heng_core::{Core, CoreError, CoreOptions, EventTail, Layout, Request};
 use heng_engine::{Capacity, State};
 use heng_journal::{OsStorage, Storage};
-use heng_ledger::withdrawable;
 use heng_model::command::OpenDay;
 use heng_model::{Command, Currency, Money, PartitionId, Qty, SECOND, Seq, TradeDate, UnixNanos};
 use heng_runtime::SystemClock;
@@ -392,7 +391,6 @@ async fn catch_up(day: &Day, view: &mut TradingView) {
 /// What the core knows of an account, as the doors tell it.
 fn account_as_told(state: &State, row: u32) -> Value {
     let (ledger, text) = (state.ledger(), |money: Money| money.to_string());
-    let account = ledger.account(row);
     let cash = ledger.cash(row, Currency::Cny);
     let mut holdings: Vec<(u32, Value)> = ledger
         .positions()
@@ -411,7 +409,7 @@ fn account_as_told(state: &State, row: u32) -> Value {
     holdings.sort_by_key(|(instrument, _)| *instrument);
     json!({
         "balance": text(cash.balance), "frozen": text(cash.frozen), "available": text(cash.available()),
-        "available_hk": text(cash.available_hk()), "withdrawable": text(withdrawable(account, &cash, Currency::Cny)),
+        "available_hk": text(cash.available_hk()), "withdrawable": text(ledger.withdrawable(row, Currency::Cny)),
         "holdings": holdings.into_iter().map(|(_, told)| told).collect::<Vec<_>>(),
     })
 }

@@ -34,6 +34,14 @@ impl IdMap {
         map
     }
 
+    /// Makes room for `entries` in all.
+    pub fn make_room(&mut self, entries: usize) {
+        let wanted = (entries * 3 / 2 + 8).next_power_of_two();
+        if wanted > self.slots.len() {
+            self.resize(wanted);
+        }
+    }
+
     /// Number of entries.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -86,6 +86,26 @@ impl Writer {
         self.at = 0;
     }
 
+    /// Forgets what was written behind the first `length` bytes.
+    ///
+    /// # Panics
+    /// If less was written.
+    #[inline]
+    pub const fn truncate(&mut self, length: usize) {
+        assert!(length <= self.at, "only what was written can be forgotten");
+        self.at = length;
+    }
+
+    /// Replaces a byte that was written.
+    ///
+    /// # Panics
+    /// If none was written there.
+    #[inline]
+    pub fn replace_u8(&mut self, at: usize, value: u8) {
+        assert!(at < self.at, "only what was written can be replaced");
+        self.room[at] = value;
+    }
+
     /// Takes the written bytes out.
     #[must_use]
     pub fn into_bytes(mut self) -> Vec<u8> {
@@ -260,6 +280,12 @@ pub trait Wire: Sized {
     fn get(from: &mut Reader<'_>) -> Result<Self, WireError>;
     /// The value for people and outside programs.
     fn show(&self) -> Value;
+}
+
+/// One message of an enum of messages `E`, by itself.
+pub trait Message<E>: Wire + Into<E> {
+    /// Its stable code, which comes before its fields.
+    const CODE: u8;
 }
 
 /// Decodes exactly one value from all of `bytes`.
@@ -624,6 +650,9 @@ macro_rules! wire_messages {
                 match self { $(Self::$variant(message) => $crate::wire::Wire::show(message),)+ }
             }
         }
+        $(impl $crate::wire::Message<$name> for $variant {
+            const CODE: u8 = $code;
+        })+
         $(impl From<$variant> for $name {
             #[inline]
             fn from(message: $variant) -> Self {

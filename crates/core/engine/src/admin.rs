@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use heng_ledger::AccountLimits;
 use heng_model::command::{
     ActivateRulebook, AdvanceSettlement, DefineInstrument, Deposit, Memo, OpenAccount, PostCorporateAction,
     PostDifference, RiskRule, SetReference, TransferHolding, Withdraw,
@@ -87,10 +88,9 @@ impl State {
                 }
                 let per_second =
                     if set.orders_per_second == 0 { limits::ORDERS_PER_SECOND_DEFAULT } else { set.orders_per_second };
-                let account = self.ledger.account_mut(row);
-                account.sent_max = per_second;
-                account.order_value_max = set.order_value_max;
-                account.credit_line = set.credit_line;
+                self.ledger.account_mut(row).sent_max = per_second;
+                let limits = AccountLimits { order_value_max: set.order_value_max, credit_line: set.credit_line };
+                self.ledger.set_limits(row, limits);
                 let told = AccountLimitsSet {
                     account: set.account,
                     orders_per_second: per_second,
@@ -140,7 +140,7 @@ impl State {
     /// Whether a live order settles through Stock Connect.
     fn connect_orders_live(&self) -> bool {
         let connect = |record: &OrderRecord| self.day_of(record.instrument).is_some_and(|day| day.board == Board::Hk);
-        self.orders.iter().any(|record| record.status.is_live() && connect(record))
+        self.orders.records().any(|record| record.status.is_live() && connect(record))
     }
 
     fn keep_memo<S: EventSink>(&mut self, memo: &Memo, sink: &mut S) -> Done {
@@ -293,8 +293,7 @@ impl State {
         if Currency::ALL.iter().any(|one| self.ledger.cash(row, *one).receivable() > Money::ZERO) {
             return Err(RejectCode::ReceivableOpen);
         }
-        let (holder, cash) = (self.ledger.account(row), self.ledger.cash(row, currency));
-        if heng_ledger::withdrawable(holder, &cash, currency) < amount {
+        if self.ledger.withdrawable(row, currency) < amount {
             return Err(RejectCode::InsufficientWithdrawable);
         }
         if !self.ledger.has_room_for_cash(row, currency, -amount, HouseAccount::Bank) {

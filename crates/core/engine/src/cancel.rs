@@ -64,7 +64,7 @@ impl State {
         let record = self.orders.get_mut(index);
         record.status = OrderStatus::PendingCancel;
         let message = RouteCancel { order, instrument: record.instrument, venue_ref: record.venue_ref, reason };
-        sink.emit(CancelRequested { order }.into());
+        sink.tell(CancelRequested { order });
         let to = self.days[message.instrument.0 as usize].as_ref().expect("live orders have a reference").partition;
         if to == self.partition {
             self.cancel_at_venue(&message, sink);
@@ -90,7 +90,7 @@ impl State {
             if record.status.is_live() && only.is_none_or(|instrument| record.instrument == instrument) {
                 live.push(next);
             }
-            next = record.previous;
+            next = self.orders.origin(next).previous;
         }
         // Oldest first, as they came.
         for index in live.into_iter().rev() {

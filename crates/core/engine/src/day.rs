@@ -68,19 +68,19 @@ impl State {
             .orders
             .iter()
             .zip(self.orders.base..)
-            .map(|(record, number)| PastOutcome {
-                seq: record.seq,
+            .map(|((record, origin), number)| PastOutcome {
+                seq: origin.seq,
                 id: OrderId::of(self.partition, number).0,
                 code: record.reject_code(),
             })
             .collect();
         self.past_parents = self.parents.past_outcomes();
-        // The first day begins with the room that the state was given; later ones with that of the day before.
+        // The room of the keys that end is that of the new day's, unless the state was given more.
         if self.keys.is_empty() {
             self.past_keys = KeyTable::default();
         } else {
-            self.past_keys = core::mem::take(&mut self.keys);
-            self.keys = KeyTable::with_capacity(self.past_orders.len());
+            core::mem::swap(&mut self.past_keys, &mut self.keys);
+            self.keys.clear(self.past_orders.len());
         }
         self.past_date = self.date;
         self.orders.roll();

@@ -9,7 +9,7 @@ use heng_model::{
 use heng_pretrade::{Ask, Hold, InstrumentDay, Refusal, check, settle_of, worth_of};
 
 use crate::keys::{Target, content_of};
-use crate::orders::OrderRecord;
+use crate::orders::{OrderOrigin, OrderRecord};
 use crate::pipeline::Outcome;
 use crate::sink::EventSink;
 use crate::state::State;
@@ -105,7 +105,7 @@ impl State {
     /// Counts an order or cancel in the account's second and day.
     #[inline]
     pub(crate) fn count_sent(&mut self, row: u32) {
-        let second = self.time.0 / SECOND;
+        let second = (self.time.0 / SECOND) as u32;
         let account = self.ledger.account_mut(row);
         if account.rate_second != second {
             account.rate_second = second;
@@ -132,6 +132,7 @@ impl State {
         check(&Ask {
             order,
             account: self.ledger.account(row),
+            limits: self.ledger.limits(row),
             cash: self.ledger.cash(row, currency),
             position: self.ledger.position(row, order.instrument),
             day,
@@ -187,24 +188,21 @@ impl State {
         }
         let id = self.order_id(index);
         self.ledger.account_mut(row).open_orders += 1;
-        sink.emit(
-            OrderPlaced {
-                order: id,
-                account: order.account,
-                client_order: order.client_order,
-                trade_date: order.trade_date,
-                instrument: order.instrument,
-                side: order.side,
-                order_type: order.order_type,
-                price: order.price,
-                quantity: order.quantity,
-                self_trade: order.self_trade,
-                parent,
-                hold_cash: hold.cash,
-                hold_quantity: hold.shares,
-            }
-            .into(),
-        );
+        sink.tell(OrderPlaced {
+            order: id,
+            account: order.account,
+            client_order: order.client_order,
+            trade_date: order.trade_date,
+            instrument: order.instrument,
+            side: order.side,
+            order_type: order.order_type,
+            price: order.price,
+            quantity: order.quantity,
+            self_trade: order.self_trade,
+            parent,
+            hold_cash: hold.cash,
+            hold_quantity: hold.shares,
+        });
         let route = RouteOrder {
             order: id,
             owner: self.ledger.account(row).owner,
@@ -221,8 +219,9 @@ impl State {
     #[inline]
     fn record_order(&mut self, row: u32, order: &NewOrder) -> u32 {
         let previous = core::mem::replace(&mut self.last_order[row as usize], self.orders.len());
-        let index = self.orders.push(OrderRecord { previous, ..OrderRecord::new(order, row, self.seq) });
-        self.keys.insert(row, order.client_order, content_of(order), Target::Order(index));
+        let target = Target::Order(self.orders.len());
+        let key = self.keys.insert(row, order.client_order, content_of(order), target);
+        let index = self.orders.push(OrderRecord::new(order, row), OrderOrigin { seq: self.seq, previous, key });
         index
     }
 
@@ -276,23 +275,20 @@ impl State {
         refusal: Refusal,
         sink: &mut S,
     ) {
-        sink.emit(
-            OrderRejected {
-                order: id,
-                account: order.account,
-                client_order: order.client_order,
-                trade_date: order.trade_date,
-                instrument: order.instrument,
-                side: order.side,
-                order_type: order.order_type,
-                price: order.price,
-                quantity: order.quantity,
-                parent,
-                code: refusal.code,
-                rule: refusal.rule,
-            }
-            .into(),
-        );
+        sink.tell(OrderRejected {
+            order: id,
+            account: order.account,
+            client_order: order.client_order,
+            trade_date: order.trade_date,
+            instrument: order.instrument,
+            side: order.side,
+            order_type: order.order_type,
+            price: order.price,
+            quantity: order.quantity,
+            parent,
+            code: refusal.code,
+            rule: refusal.rule,
+        });
     }
 
     /// What a fill adds to the exact worth of its order.

@@ -22,7 +22,7 @@ fn holds_follow_orders(state: &State, found: &mut Vec<String>) {
     let mut cash: BTreeMap<u32, i64> = BTreeMap::new();
     let mut shares: BTreeMap<(u32, u32), i64> = BTreeMap::new();
     let mut open: BTreeMap<u32, u32> = BTreeMap::new();
-    for record in state.orders.iter().filter(|record| record.status.is_live()) {
+    for record in state.orders.records().filter(|record| record.status.is_live()) {
         *open.entry(record.account_row).or_default() += 1;
         match record.side {
             Side::Buy => *cash.entry(record.account_row).or_default() += record.hold_cash.0,
@@ -63,7 +63,7 @@ fn holds_follow_orders(state: &State, found: &mut Vec<String>) {
 fn caps_follow_orders(state: &State, found: &mut Vec<String>) {
     let mut buying: BTreeMap<(u32, u32), i64> = BTreeMap::new();
     let mut connect: BTreeMap<u32, i64> = BTreeMap::new();
-    let buys = state.orders.iter().filter(|record| record.status.is_live() && record.side == Side::Buy);
+    let buys = state.orders.records().filter(|record| record.status.is_live() && record.side == Side::Buy);
     for record in buys {
         let Some(day) = state.day_of(record.instrument) else { continue };
         if crate::entry::is_capped(day) {

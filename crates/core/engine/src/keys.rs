@@ -4,6 +4,8 @@ use heng_model::command::{NewOrder, NewParent};
 use heng_model::wire::{Reader, Wire, WireError, Writer};
 use heng_model::{ClientOrderId, RejectCode, Seq};
 
+use crate::pieces::Pieces;
+
 /// What a key points at: an order, or a parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -13,21 +15,68 @@ pub(crate) enum Target {
     Parent(u32),
 }
 
-/// A slot: client order id (two words), content, account row and target. All zero = empty, so that a large table
-/// costs nothing until it is used.
-pub(crate) type Slot = [u64; 4];
+/// Client order id (two words), content, account row and target.
+type Entry = [u64; 4];
+
+/// Hash of a key and place of its entry plus one; all zero = empty, so that a large index costs nothing until it is
+/// used.
+pub(crate) type Slot = [u64; 2];
+
+/// A piece of entries is as large as a huge page.
+const ENTRIES_SHIFT: u32 = 16;
+/// Slots of the smallest index.
+const SLOTS_MIN: usize = 1 << 12;
+/// How much larger the next index is: sixteen million keys are five indexes at most.
+const GROWTH: usize = 8;
 
 const PARENT_BIT: u32 = 1 << 31;
 
 /// The keys of one trade date.
+///
+/// Entries stand in the order in which they came. An index that is full stays and a larger one is put before it, so
+/// that no order waits for a table to be rebuilt.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyTable {
+    entries: Pieces<Entry, ENTRIES_SHIFT>,
+    /// Newest last.
+    indexes: Vec<Index>,
+}
+
+#[derive(Clone, Debug)]
+struct Index {
     slots: Vec<Slot>,
-    len: usize,
+    used: usize,
+}
+
+impl Index {
+    fn new(slots: usize) -> Self {
+        Self { slots: vec![[0; 2]; slots], used: 0 }
+    }
+
+    const fn is_full(&self) -> bool {
+        (self.used + 1) * 4 > self.slots.len() * 3
+    }
+
+    /// The first slot behind a key's home that is empty or holds an entry with this hash that `is_it`.
+    #[inline]
+    fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Result<usize, usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let [word, place] = self.slots[at];
+            if place == 0 {
+                return Err(at);
+            }
+            if word == hash && is_it(place as usize - 1) {
+                return Ok(place as usize - 1);
+            }
+            at = (at + 1) & mask;
+        }
+    }
 }
 
 #[inline]
-fn home(row: u32, id: ClientOrderId) -> u64 {
+fn hash_of(row: u32, id: ClientOrderId) -> u64 {
     let low = id.0 as u64 ^ (u64::from(row) << 32 | u64::from(row));
     let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((id.0 >> 64) as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
     let x = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
@@ -50,111 +99,132 @@ const fn unpack(word: u64) -> Target {
 }
 
 impl KeyTable {
-    /// A table that takes `keys` without growing.
+    /// A table that takes `keys` with one index.
     pub(crate) fn with_capacity(keys: usize) -> Self {
-        Self { slots: vec![[0; 4]; (keys * 4 / 3 + 16).next_power_of_two()], len: 0 }
+        Self { entries: Pieces::default(), indexes: vec![Index::new(slots_for(keys))] }
+    }
+
+    /// Makes room for `keys` before they come and has the system give the memory.
+    pub(crate) fn make_room(&mut self, keys: usize) {
+        let wanted = slots_for(keys);
+        if self.indexes.iter().all(|index| index.slots.len() < wanted) {
+            self.indexes.push(Index::new(wanted));
+        }
+        self.entries.make_room(keys, [0; 4]);
+        // One write a page, of what stands there.
+        let newest = self.indexes.last_mut().expect("there is one");
+        for slot in newest.slots.iter_mut().step_by(256) {
+            *slot = core::hint::black_box(*slot);
+        }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.entries.len() == 0
     }
 
+    /// Place of a key's entry.
     #[inline]
-    fn place(&self, row: u32, id: ClientOrderId) -> (usize, bool) {
-        let mask = self.slots.len() - 1;
-        let mut at = home(row, id) as usize & mask;
+    fn find(&self, row: u32, id: ClientOrderId) -> Option<usize> {
+        let hash = hash_of(row, id);
         let (low, high) = (id.0 as u64, (id.0 >> 64) as u64);
-        loop {
-            let slot = &self.slots[at];
-            if slot[3] == 0 {
-                return (at, false);
-            }
-            if slot[0] == low && slot[1] == high && (slot[3] >> 32) as u32 == row {
-                return (at, true);
-            }
-            at = (at + 1) & mask;
-        }
+        let is_it = |place: usize| {
+            let entry = self.entries.get(place);
+            entry[0] == low && entry[1] == high && (entry[3] >> 32) as u32 == row
+        };
+        self.indexes.iter().rev().find_map(|index| index.find(hash, is_it).ok())
     }
 
     /// Content and target of a key.
     #[inline]
     pub(crate) fn get(&self, row: u32, id: ClientOrderId) -> Option<(u64, Target)> {
-        if self.len == 0 {
-            return None;
-        }
-        let (at, found) = self.place(row, id);
-        found.then(|| (self.slots[at][2], unpack(self.slots[at][3])))
+        let entry = self.entries.get(self.find(row, id)?);
+        Some((entry[2], unpack(entry[3])))
     }
 
-    /// Adds a key that is not there.
+    /// The client's own id, by the place that [`Self::insert`] told.
+    pub(crate) fn client_order(&self, place: u32) -> ClientOrderId {
+        let entry = self.entries.get(place as usize);
+        ClientOrderId(u128::from(entry[1]) << 64 | u128::from(entry[0]))
+    }
+
+    /// Adds a key that is not there; returns its place.
     #[inline]
-    pub(crate) fn insert(&mut self, row: u32, id: ClientOrderId, content: u64, target: Target) {
-        if (self.len + 1) * 4 > self.slots.len() * 3 {
-            self.grow();
+    pub(crate) fn insert(&mut self, row: u32, id: ClientOrderId, content: u64, target: Target) -> u32 {
+        if self.indexes.last().is_none_or(Index::is_full) {
+            self.add_index();
         }
-        let (at, found) = self.place(row, id);
-        assert!(!found, "keys are looked up before they are added");
-        self.slots[at] = [id.0 as u64, (id.0 >> 64) as u64, content, pack(row, target)];
-        self.len += 1;
+        let place = self.entries.len();
+        let index = self.indexes.last_mut().expect("there is one");
+        let hash = hash_of(row, id);
+        let at = index.find(hash, |_| false).expect_err("nothing is looked for but room");
+        index.slots[at] = [hash, place as u64 + 1];
+        index.used += 1;
+        self.entries.push([id.0 as u64, (id.0 >> 64) as u64, content, pack(row, target)]);
+        place as u32
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let old = core::mem::take(&mut self.slots);
-        self.slots = vec![[0; 4]; (old.len() * 2).max(64)];
-        for slot in old.into_iter().filter(|slot| slot[3] != 0) {
-            let id = ClientOrderId(u128::from(slot[1]) << 64 | u128::from(slot[0]));
-            let (at, _) = self.place((slot[3] >> 32) as u32, id);
-            self.slots[at] = slot;
-        }
+    fn add_index(&mut self) {
+        let slots = self.indexes.last().map_or(SLOTS_MIN, |index| index.slots.len() * GROWTH);
+        self.indexes.push(Index::new(slots));
     }
 
     /// The place that a look-up reads first, for a prefetch.
     #[inline]
     pub(crate) fn home_of(&self, row: u32, id: ClientOrderId) -> Option<&Slot> {
-        self.slots.get(home(row, id) as usize & self.slots.len().wrapping_sub(1))
+        let slots = &self.indexes.last()?.slots;
+        slots.get(hash_of(row, id) as usize & slots.len().wrapping_sub(1))
     }
 
-    /// The entries in the order of their targets: canonical, whatever the table looks like.
-    fn sorted(&self) -> Vec<Slot> {
-        let mut entries: Vec<Slot> = self.slots.iter().filter(|slot| slot[3] != 0).copied().collect();
-        entries.sort_unstable_by_key(|slot| (slot[3] as u32, slot[3] >> 32));
-        entries
+    /// Forgets all keys and keeps room, with one index that takes `keys`.
+    pub(crate) fn clear(&mut self, keys: usize) {
+        self.entries.clear();
+        self.indexes = vec![Index::new(slots_for(keys))];
     }
 
     pub(crate) fn write_state(&self, out: &mut Writer, flush: &mut impl FnMut(&mut Writer)) {
-        (self.len as u64).put(out);
-        for slot in self.sorted() {
-            slot.iter().for_each(|word| word.put(out));
+        (self.entries.len() as u64).put(out);
+        for entry in self.entries.iter() {
+            entry.iter().for_each(|word| word.put(out));
             flush(out);
         }
     }
 
     /// Whether every target exists, given how many orders and parents there are.
     pub(crate) fn targets_exist(&self, orders: u32, parents: u32) -> bool {
-        self.slots.iter().filter(|slot| slot[3] != 0).all(|slot| match unpack(slot[3]) {
+        self.entries.iter().all(|entry| match unpack(entry[3]) {
             Target::Order(index) => index < orders,
             Target::Parent(index) => index < parents,
         })
+    }
+
+    /// Number of keys.
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(crate) fn read_state(from: &mut Reader<'_>) -> Result<Self, WireError> {
         let len = u64::get(from)?;
         let mut table = Self::with_capacity(usize::try_from(len).unwrap_or(0).min(1 << 16));
         for _ in 0..len {
-            let slot: Slot = [u64::get(from)?, u64::get(from)?, u64::get(from)?, u64::get(from)?];
-            if slot[3] as u32 & !PARENT_BIT == 0 {
+            let entry: Entry = [u64::get(from)?, u64::get(from)?, u64::get(from)?, u64::get(from)?];
+            if entry[3] as u32 & !PARENT_BIT == 0 {
                 return Err(WireError::OutOfRange { of: "key target" });
             }
-            let id = ClientOrderId(u128::from(slot[1]) << 64 | u128::from(slot[0]));
-            let row = (slot[3] >> 32) as u32;
-            if table.get(row, id).is_some() {
+            let id = ClientOrderId(u128::from(entry[1]) << 64 | u128::from(entry[0]));
+            let row = (entry[3] >> 32) as u32;
+            if table.find(row, id).is_some() {
                 return Err(WireError::OutOfRange { of: "key" });
             }
-            table.insert(row, id, slot[2], unpack(slot[3]));
+            table.insert(row, id, entry[2], unpack(entry[3]));
         }
         Ok(table)
     }
+}
+
+/// Slots of an index that `keys` fill to less than three quarters.
+fn slots_for(keys: usize) -> usize {
+    (keys * 4 / 3 + 16).next_power_of_two().max(SLOTS_MIN)
 }
 
 /// What became of a key of the previous trade date.
@@ -218,7 +288,7 @@ mod tests {
         for at in 0..500u32 {
             small.insert(at % 7, ClientOrderId(u128::from(at)), 3, Target::Order(at));
         }
-        for at in (0..500u32).rev() {
+        for at in 0..500u32 {
             large.insert(at % 7, ClientOrderId(u128::from(at)), 3, Target::Order(at));
         }
         let bytes = |table: &KeyTable| {

@@ -20,6 +20,7 @@ pub mod invariants;
 mod keys;
 mod orders;
 mod parents;
+mod pieces;
 mod pipeline;
 mod reports;
 mod sink;

@@ -66,6 +66,7 @@ fn begin<S: EventSink>(state: &mut State, command: &Sequenced<Command>, sink: &m
     assert!(command.seq == state.seq.next(), "command {} does not follow {}", command.seq, state.seq);
     assert!(command.time > state.time, "time of command {} does not advance", command.seq);
     state.seq = command.seq;
+    sink.begin(command.seq, command.time);
     // Step 1. Timers fire at their own deadline, before this command.
     while state.timers.is_due(command.time) {
         let Some((deadline, timer)) = state.timers.pop_due(command.time) else { break };

@@ -1,6 +1,6 @@
 //! Step 7: what a venue reports changes hold, books and order.
 
-use heng_ledger::FillPosting;
+use heng_ledger::{Fees, FillPosting};
 use heng_model::command::{NewOrder, ReportKind, VenueReport};
 use heng_model::event::{CancelRejected, OrderCancelled, OrderFilled, OrderUnknown};
 use heng_model::market::{CancelReason, OrderStatus};
@@ -87,14 +87,15 @@ impl State {
 
     /// The hold of an order in its present state.
     #[inline]
-    fn hold_now(&self, record: &OrderRecord, remaining: Qty, worth: Money) -> heng_pretrade::Hold {
+    fn hold_now(&self, record: &OrderRecord, remaining: Qty, worth: Money, fees: &Fees) -> heng_pretrade::Hold {
         let day = self.days[record.instrument.0 as usize].as_ref().expect("live orders have a reference");
         let terms = OrderTerms {
             side: record.side,
             price: worst_price(day, record.price),
             remaining,
             filled_worth: worth,
-            commission: self.ledger.account(record.account_row).commission,
+            filled_fees: fees.total,
+            commission: self.ledger.account(record.account_row).commission(),
         };
         hold_of(day, &terms, self.rates).expect("less than what the order held before")
     }
@@ -102,14 +103,15 @@ impl State {
     #[inline]
     fn on_fill<S: EventSink>(&mut self, index: u32, before: &OrderRecord, report: &VenueReport, sink: &mut S) {
         let row = before.account_row;
-        let commission = self.ledger.account(row).commission;
+        let commission = self.ledger.account(row).commission();
         let worth = before.worth + self.worth_of(before.instrument, report.price, report.quantity);
         let filled = before.filled + report.quantity;
         assert!(filled <= before.quantity, "order {} filled beyond its quantity", report.order);
-        let hold = self.hold_now(before, before.quantity - filled, worth);
         let day = self.days[before.instrument.0 as usize].as_ref().expect("live orders have a reference");
         let fees_before = fees_of(day, before.side, before.worth, commission);
-        let fees = fees_of(day, before.side, worth, commission).since(&fees_before);
+        let fees_now = fees_of(day, before.side, worth, commission);
+        let fees = fees_now.since(&fees_before);
+        let hold = self.hold_now(before, before.quantity - filled, worth, &fees_now);
         let quotation = day.rules.quotation;
         let amount_before = amount_of(quotation, before.worth);
         let posting = FillPosting {
@@ -133,33 +135,30 @@ impl State {
         if capped {
             self.ledger.note_buying(row, before.instrument, -report.quantity);
         }
-        sink.emit(
-            OrderFilled {
-                order: report.order,
-                account: self.ledger.account(row).id,
-                instrument: before.instrument,
-                trade: report.trade,
-                side: before.side,
-                price: report.price,
-                quantity: report.quantity,
-                filled,
-                amount: posting.amount,
-                commission: fees.commission,
-                stamp: fees.stamp,
-                transfer: fees.transfer,
-                handling: fees.handling,
-                regulatory: fees.regulatory,
-                sfc: fees.sfc,
-                afrc: fees.afrc,
-                trading: fees.trading,
-                settlement: fees.settlement,
-                rate: posting.settle.rate,
-                cash,
-                hold_cash: hold.cash,
-                hold_quantity: hold.shares,
-            }
-            .into(),
-        );
+        sink.tell(OrderFilled {
+            order: report.order,
+            account: self.ledger.account(row).id,
+            instrument: before.instrument,
+            trade: report.trade,
+            side: before.side,
+            price: report.price,
+            quantity: report.quantity,
+            filled,
+            amount: posting.amount,
+            commission: fees.commission,
+            stamp: fees.stamp,
+            transfer: fees.transfer,
+            handling: fees.handling,
+            regulatory: fees.regulatory,
+            sfc: fees.sfc,
+            afrc: fees.afrc,
+            trading: fees.trading,
+            settlement: fees.settlement,
+            rate: posting.settle.rate,
+            cash,
+            hold_cash: hold.cash,
+            hold_quantity: hold.shares,
+        });
         if before.has_parent {
             self.parent_filled(index, sink);
         }
@@ -218,17 +217,17 @@ impl State {
         let number = u16::try_from(report.detail).unwrap_or(0);
         let code = RejectCode::from_number(number).unwrap_or(RejectCode::PhaseForbids);
         self.orders.get_mut(index).code = code.number();
-        let told = self.as_asked(before);
+        let told = self.as_asked(index, before);
         let parent = if before.has_parent { self.parents.of(index) } else { ParentId(0) };
         Self::tell_rejected(report.order, &told, parent, code.into(), sink);
         self.release(index, before, OrderStatus::Rejected, sink);
     }
 
     /// The order as its client asked for it.
-    fn as_asked(&self, record: &OrderRecord) -> NewOrder {
+    fn as_asked(&self, index: u32, record: &OrderRecord) -> NewOrder {
         NewOrder {
             account: self.ledger.account(record.account_row).id,
-            client_order: record.client_order(),
+            client_order: self.keys.client_order(self.orders.origin(index).key),
             trade_date: self.date,
             instrument: record.instrument,
             side: record.side,
@@ -246,18 +245,15 @@ impl State {
             // The venue cancelled less than we think is left: fills are still on their way, so the order lives on.
             return self.on_reduced(index, before, report, reason, sink);
         }
-        sink.emit(
-            OrderCancelled {
-                order: report.order,
-                account: self.ledger.account(before.account_row).id,
-                quantity: before.remaining(),
-                reason,
-                hold_cash: Money::ZERO,
-                hold_quantity: Qty::ZERO,
-                shrunk: false,
-            }
-            .into(),
-        );
+        sink.tell(OrderCancelled {
+            order: report.order,
+            account: self.ledger.account(before.account_row).id,
+            quantity: before.remaining(),
+            reason,
+            hold_cash: Money::ZERO,
+            hold_quantity: Qty::ZERO,
+            shrunk: false,
+        });
         self.release(index, before, before.status_after(reason), sink);
     }
 
@@ -271,24 +267,24 @@ impl State {
         sink: &mut S,
     ) {
         let remaining = before.remaining() - report.quantity;
-        let hold = self.hold_now(before, remaining, before.worth);
+        let day = self.days[before.instrument.0 as usize].as_ref().expect("live orders have a reference");
+        let commission = self.ledger.account(before.account_row).commission();
+        let fees = fees_of(day, before.side, before.worth, commission);
+        let hold = self.hold_now(before, remaining, before.worth, &fees);
         let cash = hold.cash - before.hold_cash;
         self.move_hold(before.account_row, before.instrument, before.side, cash, -report.quantity);
         let record = self.orders.get_mut(index);
         record.quantity -= report.quantity;
         record.hold_cash = hold.cash;
-        sink.emit(
-            OrderCancelled {
-                order: report.order,
-                account: self.ledger.account(before.account_row).id,
-                quantity: report.quantity,
-                reason,
-                hold_cash: hold.cash,
-                hold_quantity: hold.shares,
-                shrunk: true,
-            }
-            .into(),
-        );
+        sink.tell(OrderCancelled {
+            order: report.order,
+            account: self.ledger.account(before.account_row).id,
+            quantity: report.quantity,
+            reason,
+            hold_cash: hold.cash,
+            hold_quantity: hold.shares,
+            shrunk: true,
+        });
     }
 
     fn on_cancel_rejected<S: EventSink>(

@@ -1,13 +1,22 @@
 //! Where events go, and the bytes they become.
 
 use heng_model::hash::EventDigest;
-use heng_model::wire::{Reader, Wire, WireError, Writer};
+use heng_model::wire::{Message, Reader, Wire, WireError, Writer};
 use heng_model::{Command, Event, PartitionId, Seq, UnixNanos};
 
 /// Takes what the core says.
 pub trait EventSink {
+    /// A command begins: what follows until the next is its own.
+    #[inline]
+    fn begin(&mut self, _seq: Seq, _time: UnixNanos) {}
     /// An event of the record.
     fn emit(&mut self, event: Event);
+    /// An event of a kind that comes often; the same as [`EventSink::emit`], without the way through [`Event`] where a
+    /// sink knows how.
+    #[inline]
+    fn tell<E: Message<Event>>(&mut self, event: E) {
+        self.emit(event.into());
+    }
     /// A message for another partition; it becomes a command there.
     fn send(&mut self, to: PartitionId, message: Command);
 }
@@ -16,17 +25,38 @@ pub trait EventSink {
 #[derive(Debug, Default)]
 pub struct EventWriter {
     frames: Writer,
-    current: Writer,
+    /// Where the open frame begins, where its count stands and where its events begin.
+    opened: (usize, usize, usize),
     count: u32,
     total: u64,
     digest: EventDigest,
     outbox: Vec<(PartitionId, Command)>,
 }
 
+/// Counts below this take one byte.
+const SHORT_COUNT: u32 = 248;
+
 impl EventSink for EventWriter {
     #[inline]
+    fn begin(&mut self, seq: Seq, time: UnixNanos) {
+        let start = self.frames.len();
+        seq.put(&mut self.frames);
+        time.put(&mut self.frames);
+        let count = self.frames.len();
+        self.frames.put_u8(0);
+        self.opened = (start, count, count + 1);
+    }
+
+    #[inline]
     fn emit(&mut self, event: Event) {
-        event.put(&mut self.current);
+        event.put(&mut self.frames);
+        self.count += 1;
+    }
+
+    #[inline]
+    fn tell<E: Message<Event>>(&mut self, event: E) {
+        self.frames.put_u8(E::CODE);
+        event.put(&mut self.frames);
         self.count += 1;
     }
 
@@ -44,18 +74,28 @@ impl EventWriter {
 
     /// Closes the frame of a command.
     #[inline]
-    pub fn finish(&mut self, seq: Seq, time: UnixNanos) {
+    pub fn finish(&mut self) {
+        let (start, count, events) = self.opened;
         if self.count == 0 {
-            return;
+            return self.frames.truncate(start);
         }
-        self.digest.extend(self.current.bytes());
-        seq.put(&mut self.frames);
-        time.put(&mut self.frames);
-        self.count.put(&mut self.frames);
-        self.frames.put_raw(self.current.bytes());
-        self.current.clear();
+        self.digest.extend(&self.frames.bytes()[events..]);
+        if self.count < SHORT_COUNT {
+            self.frames.replace_u8(count, self.count as u8);
+        } else {
+            self.put_long_count(count, events);
+        }
         self.total += u64::from(self.count);
         self.count = 0;
+    }
+
+    /// Rare: a closing day, a mass cancel, a large auction.
+    #[cold]
+    fn put_long_count(&mut self, count: usize, events: usize) {
+        let told = self.frames.bytes()[events..].to_vec();
+        self.frames.truncate(count);
+        self.count.put(&mut self.frames);
+        self.frames.put_raw(&told);
     }
 
     /// Bytes of the frames gathered.

@@ -194,10 +194,14 @@ impl State {
     /// Row numbers in one section must exist in the others.
     fn check_links(&self) -> Result<(), WireError> {
         let (accounts, orders) = (self.ledger.accounts().len(), self.orders.len());
-        for (index, record) in (0..orders).zip(self.orders.iter()) {
-            let linked = record.previous == NO_ORDER || record.previous < index;
+        for (index, (record, origin)) in (0..orders).zip(self.orders.iter()) {
+            let linked = origin.previous == NO_ORDER || origin.previous < index;
             let known = self.instruments.get(&record.instrument).is_some_and(|i| i.today.is_some());
-            if record.account_row as usize >= accounts || !linked || (record.status.is_live() && !known) {
+            if record.account_row as usize >= accounts
+                || !linked
+                || origin.key as usize >= self.keys.len()
+                || (record.status.is_live() && !known)
+            {
                 return Err(WireError::OutOfRange { of: "order" });
             }
         }

@@ -102,6 +102,14 @@ impl State {
         }
     }
 
+    /// Makes room for a day of this many rows and has the system give the memory now, so that no order waits for it.
+    pub fn make_room(&mut self, capacity: Capacity) {
+        self.orders.make_room(capacity.orders);
+        self.keys.make_room(capacity.orders);
+        self.ledger.make_room(capacity.accounts, capacity.positions);
+        self.last_order.reserve(capacity.accounts.saturating_sub(self.last_order.len()));
+    }
+
     /// This partition.
     #[must_use]
     pub const fn partition(&self) -> PartitionId {
@@ -219,9 +227,10 @@ impl State {
             if next == crate::orders::NO_ORDER {
                 return None;
             }
-            let record = self.orders.get(next);
-            let id = heng_model::OrderId::of(self.partition, self.orders.base + u64::from(next));
-            next = record.previous;
+            let index = next;
+            let record = self.orders.get(index);
+            let id = heng_model::OrderId::of(self.partition, self.orders.base + u64::from(index));
+            next = self.orders.origin(index).previous;
             Some((id, record))
         })
     }

@@ -53,7 +53,8 @@ impl Cash {
     }
 }
 
-/// A client account: one row, two cache lines. Yuan stand in the row; other currencies in a table beside it.
+/// A client account: one row, two cache lines. Yuan stand in the row; other currencies, and limits that most accounts
+/// do not have, in tables beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub struct Account {
@@ -71,10 +72,12 @@ pub struct Account {
     pub status: AccountStatus,
     /// Stopped by the kill switch.
     pub stopped: bool,
+    /// Whether [`AccountLimits`] stand in the table beside the rows.
+    pub(crate) has_limits: bool,
     /// Live orders.
     pub open_orders: u32,
-    /// The second in which `sent` was counted.
-    pub rate_second: i64,
+    /// The second in which `sent` was counted, as the low 32 bits of Unix time: only compared.
+    pub rate_second: u32,
     /// Orders and cancels in that second.
     pub sent: u32,
     /// Most orders and cancels in one second.
@@ -83,16 +86,30 @@ pub struct Account {
     pub orders_today: u32,
     /// Cancels today.
     pub cancels_today: u32,
-    /// Commission rate of the fee package.
-    pub commission: Rate,
-    /// Highest value of one order; 0 = none.
-    pub order_value_max: Money,
-    /// Credit line of a credit account, margin requirement of an option account.
-    pub credit_line: Money,
+    /// Commission rate of the fee package, at 1e-8.
+    pub(crate) commission: u32,
     /// Value bought today.
     pub bought_today: Money,
     /// Value sold today.
     pub sold_today: Money,
+}
+
+impl Account {
+    /// Commission rate of the fee package.
+    #[must_use]
+    #[inline]
+    pub const fn commission(&self) -> Rate {
+        Rate(self.commission as i64)
+    }
+}
+
+/// Limits of one account; all zero = none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// Highest value of one order; 0 = none.
+    pub order_value_max: Money,
+    /// Credit line of a credit account, margin requirement of an option account.
+    pub credit_line: Money,
 }
 
 /// One instrument in one account.
@@ -124,5 +141,5 @@ impl Position {
 }
 
 // The figures that the capacity plan counts on.
-const _: () = assert!(core::mem::size_of::<Account>() <= 192);
-const _: () = assert!(core::mem::size_of::<Position>() <= 48);
+const _: () = assert!(size_of::<Account>() == 128);
+const _: () = assert!(size_of::<Position>() <= 48);

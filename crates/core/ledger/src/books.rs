@@ -8,7 +8,7 @@ use heng_model::limits;
 use heng_model::market::{AccountStatus, Exchange, SettlementState};
 use heng_model::{AccountId, Currency, IdMap, InstrumentId, Money, Qty, TradeDate};
 
-use crate::account::{Account, Cash, Position};
+use crate::account::{Account, AccountLimits, Cash, Position};
 use crate::house::House;
 
 /// Most that all clients of a partition together may bring into one house account, in 1/10,000: 400 trillion yuan.
@@ -24,6 +24,8 @@ pub struct Ledger {
     pub(crate) account_rows: IdMap,
     pub(crate) positions: Vec<Position>,
     pub(crate) position_rows: IdMap,
+    /// Limits of the accounts that have some, by row.
+    pub(crate) limits: BTreeMap<u32, AccountLimits>,
     /// Cash in currencies other than yuan, by (account row, currency code).
     pub(crate) foreign: BTreeMap<(u32, u8), Cash>,
     pub(crate) house: House,
@@ -49,6 +51,13 @@ impl Ledger {
         }
     }
 
+    /// Makes room for this many rows in all.
+    pub fn make_room(&mut self, accounts: usize, positions: usize) {
+        self.accounts.reserve(accounts.saturating_sub(self.accounts.len()));
+        self.positions.reserve(positions.saturating_sub(self.positions.len()));
+        self.position_rows.make_room(positions);
+    }
+
     /// Opens an account; `None` if it exists or the table is full.
     pub fn open(&mut self, command: &OpenAccount) -> Option<u32> {
         if self.accounts.len() >= limits::ACCOUNTS_MAX as usize || self.row_of(command.account).is_some() {
@@ -66,15 +75,14 @@ impl Ledger {
             kind: command.kind,
             status: AccountStatus::Normal,
             stopped: false,
+            has_limits: false,
             open_orders: 0,
             rate_second: 0,
             sent: 0,
             sent_max: limits::ORDERS_PER_SECOND_DEFAULT,
             orders_today: 0,
             cancels_today: 0,
-            commission: command.commission,
-            order_value_max: Money::ZERO,
-            credit_line: Money::ZERO,
+            commission: u32::try_from(command.commission.0).expect("commission is checked before it comes here"),
             bought_today: Money::ZERO,
             sold_today: Money::ZERO,
         });
@@ -106,6 +114,24 @@ impl Ledger {
     #[inline]
     pub fn account_mut(&mut self, row: u32) -> &mut Account {
         &mut self.accounts[row as usize]
+    }
+
+    /// Limits of an account.
+    #[must_use]
+    #[inline]
+    pub fn limits(&self, row: u32) -> AccountLimits {
+        if self.account(row).has_limits { self.limits[&row] } else { AccountLimits::default() }
+    }
+
+    /// Sets the limits of an account.
+    pub fn set_limits(&mut self, row: u32, limits: AccountLimits) {
+        let has_limits = limits != AccountLimits::default();
+        self.account_mut(row).has_limits = has_limits;
+        if has_limits {
+            self.limits.insert(row, limits);
+        } else {
+            self.limits.remove(&row);
+        }
     }
 
     /// All accounts, by row.

@@ -19,9 +19,9 @@ mod posting;
 mod roll;
 mod state;
 
-pub use account::{Account, Cash, Position};
+pub use account::{Account, AccountLimits, Cash, Position};
 pub use books::Ledger;
-pub use buying_power::{Purpose, buying_power, withdrawable};
+pub use buying_power::{Purpose, buying_power};
 pub use fees::Fees;
 pub use house::House;
 pub use posting::{FillPosting, Settle};

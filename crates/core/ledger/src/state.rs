@@ -5,7 +5,7 @@ use heng_model::market::SettlementState;
 use heng_model::wire::{Reader, Wire, WireError, Writer};
 use heng_model::{AccountId, Currency, IdMap, Money, TradeDate};
 
-use crate::account::{Account, Cash, Position};
+use crate::account::{Account, AccountLimits, Cash, Position};
 use crate::books::Ledger;
 use crate::house::House;
 
@@ -41,8 +41,6 @@ fn put_account(account: &Account, out: &mut Writer) {
     account.orders_today.put(out);
     account.cancels_today.put(out);
     account.commission.put(out);
-    account.order_value_max.put(out);
-    account.credit_line.put(out);
     account.bought_today.put(out);
     account.sold_today.put(out);
 }
@@ -56,6 +54,7 @@ fn get_account(from: &mut Reader<'_>) -> Result<Account, WireError> {
         kind: Wire::get(from)?,
         status: Wire::get(from)?,
         stopped: Wire::get(from)?,
+        has_limits: false,
         open_orders: Wire::get(from)?,
         rate_second: Wire::get(from)?,
         sent: Wire::get(from)?,
@@ -63,8 +62,6 @@ fn get_account(from: &mut Reader<'_>) -> Result<Account, WireError> {
         orders_today: Wire::get(from)?,
         cancels_today: Wire::get(from)?,
         commission: Wire::get(from)?,
-        order_value_max: Wire::get(from)?,
-        credit_line: Wire::get(from)?,
         bought_today: Wire::get(from)?,
         sold_today: Wire::get(from)?,
     })
@@ -131,6 +128,13 @@ impl Ledger {
             put_position(position, out);
             flush(out);
         }
+        (self.limits.len() as u64).put(out);
+        for (row, limits) in &self.limits {
+            row.put(out);
+            limits.order_value_max.put(out);
+            limits.credit_line.put(out);
+            flush(out);
+        }
         (self.foreign.len() as u64).put(out);
         for ((row, code), cash) in &self.foreign {
             row.put(out);
@@ -180,6 +184,14 @@ impl Ledger {
             let row = u32::try_from(row).map_err(|_| WireError::OutOfRange { of: "position row" })?;
             ledger.position_rows.insert(Self::position_key(position.account_row, position.instrument), row);
             ledger.positions.push(position);
+        }
+        for _ in 0..u64::get(from)? {
+            let row = u32::get(from)?;
+            let limits = AccountLimits { order_value_max: Wire::get(from)?, credit_line: Wire::get(from)? };
+            if row as usize >= ledger.accounts.len() || limits == AccountLimits::default() {
+                return Err(WireError::OutOfRange { of: "account limits" });
+            }
+            ledger.set_limits(row, limits);
         }
         for _ in 0..u64::get(from)? {
             let key = (u32::get(from)?, u8::get(from)?);

@@ -1,6 +1,6 @@
 //! The checks, in the order of precedence of their codes.
 
-use heng_ledger::{Account, Cash, Position, Purpose, buying_power};
+use heng_ledger::{Account, AccountLimits, Cash, Position, Purpose, Settle, buying_power};
 use heng_model::command::{NewOrder, RiskFeature};
 use heng_model::market::{AccountKind, AccountStatus};
 use heng_model::quantity::SCALE;
@@ -32,6 +32,8 @@ pub struct Ask<'a> {
     pub order: &'a NewOrder,
     /// Its account.
     pub account: &'a Account,
+    /// Its limits.
+    pub limits: AccountLimits,
     /// The account's cash in the currency that the order settles in.
     pub cash: Cash,
     /// Its position in the instrument.
@@ -65,7 +67,7 @@ pub fn check(ask: &Ask<'_>) -> Result<Hold, Refusal> {
     let value = value.filter(|value| value.0 <= limits::MONEY_MAX).ok_or(RejectCode::OrderValue)?;
     let hold = check_money(ask, price)?;
     check_rules(ask, price, value, hold)?;
-    if ask.account.order_value_max != Money::ZERO && value > ask.account.order_value_max {
+    if ask.limits.order_value_max != Money::ZERO && value > ask.limits.order_value_max {
         return Err(RejectCode::OrderValue.into());
     }
     Ok(hold)
@@ -208,11 +210,14 @@ fn check_money(ask: &Ask<'_>, price: Price) -> Result<Hold, Refusal> {
         price,
         remaining: order.quantity,
         filled_worth: Money::ZERO,
-        commission: account.commission,
+        filled_fees: Money::ZERO,
+        commission: account.commission(),
     };
     let hold = hold_of(day, &terms, *rates).ok_or(RejectCode::OrderValue)?;
     let purpose = if settle.connect { Purpose::StockConnect } else { Purpose::Mainland };
-    if order.side == Side::Buy && buying_power(account, &ask.cash, settle.currency(), purpose) < hold.cash {
+    let power =
+        |settle: &Settle| buying_power(account.kind, ask.limits.credit_line, &ask.cash, settle.currency(), purpose);
+    if order.side == Side::Buy && power(&settle) < hold.cash {
         return Err(RejectCode::InsufficientCash.into());
     }
     if order.side == Side::Sell && ask.position.map_or(Qty::ZERO, |p| p.sellable) < order.quantity {

@@ -27,6 +27,8 @@ pub struct OrderTerms {
     pub remaining: Qty,
     /// Exact worth of its fills so far ([`worth_of`]), in the quotation's currency.
     pub filled_worth: Money,
+    /// Fees of those fills ([`fees_of`]), total.
+    pub filled_fees: Money,
     /// The account's commission rate.
     pub commission: Rate,
 }
@@ -124,9 +126,8 @@ pub fn hold_of(day: &InstrumentDay, terms: &OrderTerms, rates: Rates) -> Option<
     if amount_of(quotation, whole).0 > limits::MONEY_MAX {
         return None;
     }
-    let fees = |worth| fees_of(day, terms.side, worth, terms.commission);
-    let cost = |worth| -line_of(terms.side, amount_of(quotation, worth), &fees(worth));
-    let (most, paid) = (cost(whole), cost(terms.filled_worth));
+    let most = amount_of(quotation, whole) + fees_of(day, terms.side, whole, terms.commission).total;
+    let paid = amount_of(quotation, terms.filled_worth) + terms.filled_fees;
     let rate = settle_of(day, Side::Buy, rates).rate;
     let cash = if rate.0 == 0 {
         most - paid

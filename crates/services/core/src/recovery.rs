@@ -121,7 +121,7 @@ impl Replayer {
             apply(state, command, writer)
         }));
         applied.map_err(|panic| CoreError::Poison { sequence: command.seq.0, reason: reason_of(&*panic) })?;
-        self.writer.finish(command.seq, command.time);
+        self.writer.finish();
         self.commands += 1;
         Ok(())
     }

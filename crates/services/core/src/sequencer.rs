@@ -165,7 +165,7 @@ impl Sequencer {
                 apply(state, command, writer)
             }));
             let Ok(outcome) = applied else { abort_at(&self.abort_mark, command.seq) };
-            self.writer.finish(command.seq, command.time);
+            self.writer.finish();
             outcomes.push(Completion {
                 ticket: 0,
                 seq: command.seq,

@@ -180,7 +180,7 @@ impl State {
         let listing = self.venue.listings[instrument.0 as usize].as_mut().expect("it traded");
         listing.note_trade(self.time, price, quantity);
         let quantity = Qty(quantity);
-        sink.emit(Trade { trade, instrument, price, quantity, buy, sell, maker, auction }.into());
+        sink.tell(Trade { trade, instrument, price, quantity, buy, sell, maker, auction });
         self.deliver(&fill(buy, trade, price, quantity), sink);
         self.deliver(&fill(sell, trade, price, quantity), sink);
     }
@@ -217,7 +217,7 @@ impl State {
     #[inline]
     fn tell_working<S: EventSink>(&mut self, route: &RouteOrder, handle: Handle, price: Price, qty: i64, sink: &mut S) {
         let RouteOrder { order, instrument, side, .. } = *route;
-        sink.emit(OrderWorking { order, instrument, side, price, quantity: Qty(qty) }.into());
+        sink.tell(OrderWorking { order, instrument, side, price, quantity: Qty(qty) });
         let told = VenueReport { detail: handle.0, price, ..report(order, ReportKind::Working) };
         self.deliver(&told, sink);
     }

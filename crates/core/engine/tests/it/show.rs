@@ -1,7 +1,6 @@
 //! What happened, in words.
 
 use heng_engine::Outcome;
-use heng_ledger::withdrawable;
 use heng_model::market::OrderStatus;
 use heng_model::{Command, Currency, Event, Money, OrderId, Qty, Side, UnixNanos};
 
@@ -88,7 +87,7 @@ fn event_text(world: &World, event: &Event, asked: OrderId) -> Option<String> {
 /// Cash of an account: parts that are zero are left out.
 pub(crate) fn cash(world: &World, account: &str, currency: Currency) -> String {
     let Some(row) = world.state.ledger().row_of(world.account(account)) else { return "no account".to_owned() };
-    let (holder, cash) = (world.state.ledger().account(row), world.state.ledger().cash(row, currency));
+    let cash = world.state.ledger().cash(row, currency);
     let mut text = cash.balance.to_string();
     let mut part = |name: &str, amount: Money| {
         if amount != Money::ZERO {
@@ -106,7 +105,7 @@ pub(crate) fn cash(world: &World, account: &str, currency: Currency) -> String {
     if cash.available_hk() != cash.available() {
         text += &format!(", for HK {}", cash.available_hk());
     }
-    let out = withdrawable(holder, &cash, currency);
+    let out = world.state.ledger().withdrawable(row, currency);
     if out != cash.balance {
         text += &format!(", withdrawable {out}");
     }

@@ -30,6 +30,9 @@ struct Listener {
 }
 
 impl EventSink for Listener {
+    fn begin(&mut self, seq: Seq, time: UnixNanos) {
+        self.writer.begin(seq, time);
+    }
     fn emit(&mut self, event: Event) {
         match &event {
             Event::OrderPlaced(placed) => {
@@ -101,7 +104,7 @@ impl One {
     fn apply_at(&mut self, time: UnixNanos, command: Command) {
         let (seq, time) = (Seq(self.state.seq().0 + 1), time.max(UnixNanos(self.state.time().0 + 1)));
         apply(&mut self.state, &Sequenced { seq, time, command }, &mut self.listener);
-        self.listener.writer.finish(seq, time);
+        self.listener.writer.finish();
     }
 
     fn step(&mut self, operation: u64, step: Step) {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use heng_ledger::invariants::{cash_imbalance, securities_imbalance, violations};
-use heng_ledger::{Fees, FillPosting, Ledger, Purpose, Settle, buying_power, withdrawable};
+use heng_ledger::{AccountLimits, Fees, FillPosting, Ledger, Purpose, Settle, buying_power};
 use heng_model::command::OpenAccount;
 use heng_model::event::HouseAccount;
 use heng_model::market::{AccountKind, Exchange, SettlementState};
@@ -97,7 +97,7 @@ fn mainland_proceeds_buy_at_once_and_leave_when_due() {
     sell(&mut ledger, 0, yuan(106), mainland());
     let check = |ledger: &Ledger, available: i64, out: i64| {
         let cash = ledger.cash(0, CNY);
-        assert_eq!((cash.available(), withdrawable(ledger.account(0), &cash, CNY)), (yuan(available), yuan(out)));
+        assert_eq!((cash.available(), ledger.withdrawable(0, CNY)), (yuan(available), yuan(out)));
     };
     check(&ledger, 100, 0);
     ledger.post_cash(0, CNY, yuan(50), HouseAccount::Bank);
@@ -128,7 +128,7 @@ fn b_share_proceeds_are_due_after_three_days() {
     for out in [0, 0, 0, 100] {
         let cash = ledger.cash(0, Currency::Usd);
         assert_eq!(cash.available(), yuan(100));
-        assert_eq!(withdrawable(ledger.account(0), &cash, Currency::Usd), yuan(out));
+        assert_eq!(ledger.withdrawable(0, Currency::Usd), yuan(out));
         ledger.roll(true);
     }
 }
@@ -138,16 +138,15 @@ fn buying_power_is_one_function_per_kind() {
     let mut ledger = books(&[AccountKind::Cash, AccountKind::Credit, AccountKind::Option]);
     for (row, mainland_power) in [(0, 100), (1, 130), (2, 70)] {
         ledger.post_cash(row, CNY, yuan(100), HouseAccount::Bank);
-        ledger.account_mut(row).credit_line = yuan(30);
-        let power =
-            |currency, purpose| buying_power(ledger.account(row), &ledger.cash(row, currency), currency, purpose);
+        ledger.set_limits(row, AccountLimits { order_value_max: Money::ZERO, credit_line: yuan(30) });
+        let (kind, line) = (ledger.account(row).kind, ledger.limits(row).credit_line);
+        let power = |currency, purpose| buying_power(kind, line, &ledger.cash(row, currency), currency, purpose);
         assert_eq!(power(CNY, Purpose::Mainland), yuan(mainland_power));
         assert_eq!(power(Currency::Usd, Purpose::Mainland), Money::ZERO);
     }
-    let (option, cash) = (ledger.account(2), ledger.cash(2, CNY));
-    assert_eq!(withdrawable(option, &cash, CNY), yuan(70));
+    assert_eq!(ledger.withdrawable(2, CNY), yuan(70));
     // A credit line is not money that can leave.
-    assert_eq!(withdrawable(ledger.account(1), &ledger.cash(1, CNY), CNY), yuan(100));
+    assert_eq!(ledger.withdrawable(1, CNY), yuan(100));
 }
 
 #[test]

@@ -56,8 +56,10 @@ impl Order<'_> {
         let value = before + worth_of(quotation, price, quantity).unwrap();
         self.terms.filled_worth = value;
         self.terms.remaining -= quantity;
+        let (day, commission) = (self.day, self.terms.commission);
+        let fees = |value| fees_of(day, side, value, commission);
+        self.terms.filled_fees = fees(value).total;
         let hold = hold_of(self.day, &self.terms, self.rates).unwrap().cash;
-        let fees = |value| fees_of(self.day, side, value, self.terms.commission);
         ledger.post_fill(&FillPosting {
             row: 0,
             instrument: InstrumentId(0),
@@ -89,7 +91,7 @@ proptest! {
             let quantity = Qty(fills.iter().map(|(quantity, _)| quantity).sum());
             let rates = Rates { sell_reference: Rate(rate), buy_reference: Rate(rate) };
             let (side, filled_worth, commission) = (Side::Buy, Money::ZERO, Rate(commission));
-            let terms = OrderTerms { side, price, remaining: quantity, filled_worth, commission };
+            let terms = OrderTerms { side, price, remaining: quantity, filled_worth, filled_fees: Money::ZERO, commission };
             let settle = settle_of(day, side, rates);
             let hold = hold_of(day, &terms, rates).unwrap().cash;
             // The account has exactly what the order holds.
@@ -120,7 +122,7 @@ fn fills_add_up_to_the_order() {
         let mut paid = Vec::new();
         for parts in [vec![700], vec![1; 700], vec![333, 367]] {
             let (remaining, filled_worth) = (Qty(700), Money::ZERO);
-            let terms = OrderTerms { side, price, remaining, filled_worth, commission };
+            let terms = OrderTerms { side, price, remaining, filled_worth, filled_fees: Money::ZERO, commission };
             let mut ledger = Ledger::default();
             let (account, kind) = (AccountId(1), AccountKind::Cash);
             ledger.open(&OpenAccount { account, owner: OwnerId(1), kind, rights: 0, commission }).unwrap();
@@ -142,8 +144,14 @@ fn holds_beyond_any_limit_are_none() {
     let rates = Rates { sell_reference: Rate(1_000_000_000), buy_reference: Rate(1) };
     let hold = |price, quantity| {
         let (filled_worth, commission) = (Money::ZERO, Rate(10_000_000));
-        let terms =
-            OrderTerms { side: Side::Buy, price: Price(price), remaining: Qty(quantity), filled_worth, commission };
+        let terms = OrderTerms {
+            side: Side::Buy,
+            price: Price(price),
+            remaining: Qty(quantity),
+            filled_worth,
+            filled_fees: Money::ZERO,
+            commission,
+        };
         hold_of(day, &terms, rates)
     };
     assert_eq!(hold(9_000_000_000, 1_000_000_000), None);
