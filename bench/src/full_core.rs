@@ -45,7 +45,7 @@ fn writer_of(stream: &Stream) -> EventWriter {
 
 /// One timed run: commands per second, processor nanoseconds per command, event bytes per command.
 pub(crate) fn timed(stream: &Stream) -> (f64, f64, f64, State) {
-    let (mut state, mut writer, mut commands) = (stream.start.clone(), writer_of(stream), Vec::new());
+    let (mut state, mut writer, mut commands) = (stream.ready(), writer_of(stream), Vec::new());
     let (began, cpu) = (Instant::now(), thread_cpu_ns());
     let written = execute(&mut state, &mut writer, &stream.timed, &mut commands);
     let (cpu, wall) = (thread_cpu_ns() - cpu, began.elapsed().as_secs_f64());
@@ -55,7 +55,7 @@ pub(crate) fn timed(stream: &Stream) -> (f64, f64, f64, State) {
 
 /// A pass with a clock reading around every command and a processor clock around every batch.
 fn distribution(stream: &Stream) -> (f64, f64, f64) {
-    let (mut state, mut writer) = (stream.start.clone(), writer_of(stream));
+    let (mut state, mut writer) = (stream.ready(), writer_of(stream));
     let mut commands: Vec<Sequenced<Command>> = Vec::new();
     let count = stream.timed.len() * crate::c1::BATCH;
     let (mut single, mut batches) = (Vec::with_capacity(count), Vec::with_capacity(stream.timed.len()));

@@ -121,7 +121,11 @@ impl Plan {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().what {
+    let what = Arguments::parse().what;
+    if !matches!(what, What::Counted { .. }) {
+        heng_runtime::begin_with_huge_pages();
+    }
+    let result = match what {
         What::Core(options) => core(&options),
         What::Loop { full, times } => {
             repeat(full, times);

@@ -226,7 +226,7 @@ pub(crate) fn run(c1: &C1, rates: &[u64], runs: usize, seconds: f64) -> Vec<Open
                     let empty = run_once(slots, rate, Empty(0));
                     let writer = EventWriter::from_digest(stream.digest);
                     let commands = Vec::with_capacity(TAKE_MAX);
-                    let full = Full { state: stream.start.clone(), writer, commands, step: 1_000 };
+                    let full = Full { state: stream.ready(), writer, commands, step: 1_000 };
                     (run_once(slots, rate, full), empty)
                 })
                 .collect();

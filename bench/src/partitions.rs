@@ -31,7 +31,7 @@ struct Link {
 
 /// One partition on its thread: client commands from bytes, messages of the other between batches.
 fn run_one(stream: &Stream, link: &Link, start: &Barrier) -> u64 {
-    let mut state = stream.start.clone();
+    let mut state = stream.ready();
     let mut writer = EventWriter::from_digest(stream.digest);
     let (mut commands, mut done) = (Vec::new(), 0u64);
     start.wait();

@@ -34,6 +34,9 @@ enum Word {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Word::Up(_) | Word::Day(_)) {
+        heng_runtime::begin_with_huge_pages();
+    }
     let result = match &cli.command {
         Word::Up(args) => crate::up::run(args),
         Word::Day(args) => crate::day::run(args),

@@ -35,6 +35,7 @@ pub(crate) struct Made {
 pub(crate) struct Stream {
     /// The partition before the first timed command.
     pub(crate) start: State,
+    capacity: heng_engine::Capacity,
     /// Its event writer there.
     pub(crate) digest: heng_model::hash::EventDigest,
     /// Set-up, then warm-up, as batches.
@@ -43,6 +44,15 @@ pub(crate) struct Stream {
     pub(crate) timed: Vec<Vec<u8>>,
     /// Hash of the state behind the last command.
     pub(crate) end_hash: [u8; 32],
+}
+
+impl Stream {
+    /// The partition before the first timed command, with room for the day, as a core that starts has it.
+    pub(crate) fn ready(&self) -> State {
+        let mut state = self.start.clone();
+        state.make_room(self.capacity);
+        state
+    }
 }
 
 /// C1, ready to run.
@@ -349,7 +359,7 @@ pub(crate) fn generate(population: Population, keep_setup: bool) -> C1 {
         .zip(starts)
         .map(|(cell, (start, digest))| {
             let end_hash = cell.state.hash();
-            Stream { start, digest, before: cell.before, timed: cell.timed, end_hash }
+            Stream { start, capacity: population.capacity(), digest, before: cell.before, timed: cell.timed, end_hash }
         })
         .collect();
     C1 { population, streams, made }

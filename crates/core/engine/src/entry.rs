@@ -221,8 +221,7 @@ impl State {
         let previous = core::mem::replace(&mut self.last_order[row as usize], self.orders.len());
         let target = Target::Order(self.orders.len());
         let key = self.keys.insert(row, order.client_order, content_of(order), target);
-        let index = self.orders.push(OrderRecord::new(order, row), OrderOrigin { seq: self.seq, previous, key });
-        index
+        self.orders.push(OrderRecord::new(order, row), OrderOrigin { seq: self.seq, previous, key })
     }
 
     /// Step 5: to the instrument's venue partition; its own venue is called at once.

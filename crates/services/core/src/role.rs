@@ -74,7 +74,9 @@ impl Parts {
     /// Recovers a partition and puts the parts together.
     pub(crate) fn recover(options: &CoreOptions) -> Result<Self, CoreError> {
         let layout = Layout::new(&options.data);
-        let recovered = recover(&options.storage, &layout, options.partition, options.capacity, options.segment_bytes)?;
+        let mut recovered =
+            recover(&options.storage, &layout, options.partition, options.capacity, options.segment_bytes)?;
+        recovered.state.make_room(options.capacity);
         let published = Arc::new(Published::default());
         let last = recovered.state.seq();
         published.mark_recovered(last);
