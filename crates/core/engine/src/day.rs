@@ -84,6 +84,7 @@ impl State {
         }
         self.past_date = self.date;
         self.orders.roll();
+        self.reported.clear();
         self.parents.roll();
         self.last_order.fill(NO_ORDER);
         self.timers.clear();
@@ -105,10 +106,7 @@ impl State {
         self.venue.segments.clear();
         let mut instruments = core::mem::take(&mut self.instruments);
         for (id, instrument) in &mut instruments {
-            if let Some(definition) = instrument.next_definition.take() {
-                instrument.definition = definition;
-            }
-            instrument.today = instrument.next.filter(|_| trading.contains(&instrument.definition.board.exchange()));
+            instrument.begin_day(trading);
             let Some(day) = compile(book, &mut classes, instrument, open.date) else { continue };
             if let Some(sink) = sink.as_deref_mut() {
                 sink.emit(reference_set(&day).into());
@@ -203,19 +201,12 @@ impl State {
         Ok(())
     }
 
-    /// The close is the next day's reference, and listing and delisting days go on counting, unless other reference
-    /// data comes (ex-rights).
+    /// Closes are known where the book is. Elsewhere what was set for one day is not used for the next: a limit checked
+    /// and a hold computed from an old close are worse than `NoReference`, so new reference data must come every day.
     fn carry_closes(&mut self) {
         for (id, instrument) in &mut self.instruments {
-            let Some(next) = &mut instrument.next else { continue };
-            if instrument.today.as_ref() != Some(next) {
-                continue;
-            }
-            if let Some(listing) = self.venue.listing(*id) {
-                next.prev_close = listing.close();
-            }
-            for day in [&mut next.listing_day, &mut next.delisting_day] {
-                *day += u32::from((1..u32::MAX).contains(day));
+            if instrument.definition.partition == self.partition {
+                instrument.carry(self.venue.listing(*id).map(Listing::close));
             }
         }
     }

@@ -13,6 +13,7 @@ pub fn violations(state: &State) -> Vec<String> {
     let mut found = heng_ledger::invariants::violations(&state.ledger);
     holds_follow_orders(state, &mut found);
     caps_follow_orders(state, &mut found);
+    trades_follow_orders(state, &mut found);
     books_follow_orders(state, &mut found);
     found
 }
@@ -89,6 +90,17 @@ fn caps_follow_orders(state: &State, found: &mut Vec<String>) {
                 "account {}: {} frozen for Stock Connect but live buys hold {held}",
                 account.id, account.cny.frozen_hk
             ));
+        }
+    }
+}
+
+/// The last trade is remembered for live orders alone, each with fills, at venues elsewhere.
+fn trades_follow_orders(state: &State, found: &mut Vec<String>) {
+    for index in state.reported.orders() {
+        let record = state.orders.get(index);
+        let elsewhere = state.day_of(record.instrument).is_some_and(|day| day.partition != state.partition);
+        if !(record.status.is_live() && record.filled > Qty::ZERO && elsewhere) {
+            found.push(format!("order {}: a reported trade is remembered for nothing", state.order_id(index)));
         }
     }
 }

@@ -6,7 +6,10 @@
 //! *Invariant:* same commands, same bytes, same state hash, on every replica and after every restart.
 //! *Invariant:* the core asks nobody: time, rules, reference data and prices arrive in commands.
 //! *Invariant:* debits equal credits after every command; a hold is a function of live orders.
-//! *Invariant:* account state and venue state meet only by `RouteOrder`, `RouteCancel` and `VenueReport`.
+//! *Invariant:* account state and venue state meet only by `RouteOrder`, `RouteCancel` and `VenueReport`; a fill that a
+//! venue elsewhere reports twice posts once.
+//! *Invariant:* an instrument trades with today's reference data or not at all: where its book is elsewhere, the close
+//! must be told by `SetReference` every day.
 //!
 //! Deliberately absent: sequencing, the journal, the durability gate, threads (the `core` role), text for people.
 
@@ -22,6 +25,7 @@ mod orders;
 mod parents;
 mod pieces;
 mod pipeline;
+mod reported;
 mod reports;
 mod sink;
 mod snapshot;

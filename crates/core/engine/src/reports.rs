@@ -20,6 +20,7 @@ impl State {
         match self.check_report(report) {
             Ok(()) => {
                 self.take_report(report, sink);
+                self.note_reported(report);
                 Outcome::order(report.order, None)
             }
             Err((account, code)) => refuse(&(*report).into(), account, code, sink),
@@ -37,6 +38,11 @@ impl State {
             // Its own venue answers within the command that asks; nobody else may speak for it.
             return refused(RejectCode::BadField);
         }
+        let index = self.orders.index_of(report.order.number()).expect("the order was just found");
+        if report.kind == ReportKind::Fill && self.reported.is_repeat(index, report.trade) {
+            // A fill that is reported again (a resend after a reconnection) must not post again.
+            return refused(RejectCode::AlreadyExists);
+        }
         let (quantity, remaining) = (report.quantity, record.remaining());
         let sound = match report.kind {
             ReportKind::Fill => {
@@ -50,6 +56,16 @@ impl State {
             _ => true,
         };
         if sound { Ok(()) } else { refused(RejectCode::BadField) }
+    }
+
+    /// Remembers the trade of a report that was taken, while its order lives.
+    fn note_reported(&mut self, report: &VenueReport) {
+        let index = self.orders.index_of(report.order.number()).expect("the report was just taken");
+        if !self.orders.get(index).status.is_live() {
+            self.reported.forget(index);
+        } else if report.kind == ReportKind::Fill {
+            self.reported.note(index, report.trade);
+        }
     }
 
     fn value_fits(&self, record: &OrderRecord, price: Price, quantity: Qty) -> bool {

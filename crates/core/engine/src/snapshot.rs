@@ -17,6 +17,7 @@ use crate::instruments::Instrument;
 use crate::keys::{KeyTable, PastOutcome};
 use crate::orders::{NO_ORDER, NO_VENUE_REF, OrderTable};
 use crate::parents::Parents;
+use crate::reported::ReportedTrades;
 use crate::state::{ActiveRules, Capacity, State};
 use crate::timers::Timers;
 use crate::venue::{Listing, Segment, Turnover};
@@ -73,7 +74,10 @@ impl State {
             take(number, &mut out);
         };
         section(2, &mut |out, flush| self.ledger.write_state(out, &mut |o| flush(o)));
-        section(3, &mut |out, flush| self.orders.write_state(out, &mut |o| flush(o)));
+        section(3, &mut |out, flush| {
+            self.orders.write_state(out, &mut |o| flush(o));
+            self.reported.write_state(out, &mut |o| flush(o));
+        });
         section(4, &mut |out, flush| self.write_keys(out, &mut |o| flush(o)));
         section(5, &mut |out, _| self.parents.write_state(out));
         section(6, &mut |out, flush| {
@@ -166,7 +170,11 @@ impl State {
         };
         read(1, &mut |state, from| state.read_core(from))?;
         read(2, &mut |state, from| Ledger::read_state(from).map(|ledger| state.ledger = ledger))?;
-        read(3, &mut |state, from| OrderTable::read_state(from).map(|orders| state.orders = orders))?;
+        read(3, &mut |state, from| {
+            state.orders = OrderTable::read_state(from)?;
+            state.reported = ReportedTrades::read_state(from)?;
+            Ok(())
+        })?;
         read(4, &mut |state, from| state.read_keys(from))?;
         read(5, &mut |state, from| Parents::read_state(from).map(|parents| state.parents = parents))?;
         read(6, &mut |state, from| {
@@ -204,6 +212,10 @@ impl State {
             {
                 return Err(WireError::OutOfRange { of: "order" });
             }
+        }
+        let is_live = |index| index < orders && self.orders.get(index).status.is_live();
+        if !self.reported.orders().all(is_live) {
+            return Err(WireError::OutOfRange { of: "reported trade" });
         }
         let keys = self.keys.targets_exist(orders, self.parents.len())
             && self.past_keys.targets_exist(self.past_orders.len() as u32, self.past_parents.len() as u32);

@@ -15,6 +15,7 @@ use crate::instruments::Instrument;
 use crate::keys::{KeyTable, PastOutcome};
 use crate::orders::{OrderRecord, OrderTable};
 use crate::parents::Parents;
+use crate::reported::ReportedTrades;
 use crate::timers::Timers;
 use crate::venue::Venue;
 
@@ -51,6 +52,8 @@ pub struct State {
     pub(crate) memos: BTreeMap<String, Vec<u8>>,
     pub(crate) ledger: Ledger,
     pub(crate) orders: OrderTable,
+    /// Last trades of live orders at venues elsewhere.
+    pub(crate) reported: ReportedTrades,
     /// The last order of each account today, by account row.
     pub(crate) last_order: Vec<u32>,
     pub(crate) keys: KeyTable,
@@ -84,6 +87,7 @@ impl State {
             memos: BTreeMap::new(),
             ledger: Ledger::with_capacity(capacity.accounts, capacity.positions),
             orders: OrderTable::default(),
+            reported: ReportedTrades::default(),
             last_order: Vec::with_capacity(capacity.accounts),
             keys: KeyTable::with_capacity(capacity.orders),
             past_date: TradeDate::NONE,
@@ -199,7 +203,8 @@ impl State {
         self.days.get(id.0 as usize)?.as_ref()
     }
 
-    /// The reference data that an instrument will open with.
+    /// The reference data that an instrument will open the next day with: what was set for it or, once the day is closed
+    /// and if the book is here, the close. Other partitions must be told it.
     #[must_use]
     pub fn reference(&self, id: InstrumentId) -> Option<&SetReference> {
         self.instruments.get(&id)?.next.as_ref()

@@ -11,6 +11,7 @@ use heng_model::{
     ParentId, PartitionId, Price, Qty, Rate, Seq, Side, TradeDate, UnixNanos, rights,
 };
 use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
 
 pub(crate) const ACCOUNTS: u16 = 4;
 
@@ -30,6 +31,32 @@ pub(crate) type Step = (u8, u16, u16, u16, u16, u16);
 pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     let numbers = (any::<u8>(), any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>());
     prop::collection::vec(numbers, 1..most)
+}
+
+/// Seeds of a run without `HENG_SEED`: fixed, so that every run of the same code tests the same.
+const SEEDS: [u64; 4] = [20_261_122, 1, 24, 66];
+
+/// Tests random values, `cases` in all: a part of them for each of four fixed seeds, or all of them for the seed in the
+/// environment variable `HENG_SEED`, which therefore repeats any failure that another run reports.
+///
+/// # Panics
+/// If a value fails the test; tells the seed and the smallest value that was found.
+pub(crate) fn for_each_seed<S: Strategy>(
+    cases: u32,
+    strategy: &S,
+    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+    let chosen = std::env::var("HENG_SEED").ok().map(|text| vec![text.parse().expect("HENG_SEED is a number")]);
+    let seeds: Vec<u64> = chosen.unwrap_or_else(|| SEEDS.to_vec());
+    for seed in &seeds {
+        let config = ProptestConfig {
+            cases: cases / seeds.len() as u32,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(*seed),
+            ..ProptestConfig::default()
+        };
+        TestRunner::new(config).run(strategy, &test).unwrap_or_else(|failure| panic!("HENG_SEED={seed}: {failure}"));
+    }
 }
 
 /// What the operations need to know of the world that they are applied to.

@@ -340,8 +340,10 @@ fn report(world: &mut World, words: &mut Words<'_>) -> Parsed<VenueReport> {
     let because: Option<String> = words.option("because")?;
     let detail = because.map_or(Ok(0), |word| code_named(&word).map(|code| u32::from(code.number())))?;
     let price = words.option("@")?.unwrap_or(Price::ZERO);
+    // Without a number it is a trade of its own, later than all before.
+    let trade = TradeId(words.option("trade")?.unwrap_or(world.state.seq().0 + 1_000_000));
     let quantity = if words.0.is_empty() { Qty::ZERO } else { words.get()? };
-    Ok(VenueReport { order, kind, detail, trade: TradeId(77), price, quantity, reason: CancelReason::Venue as u8 })
+    Ok(VenueReport { order, kind, detail, trade, price, quantity, reason: CancelReason::Venue as u8 })
 }
 
 fn define(world: &mut World, words: &mut Words<'_>) -> Parsed<DefineInstrument> {

@@ -33,8 +33,8 @@ pub(crate) fn rules_from(from: TradeDate) -> ActivateRulebook {
     ActivateRulebook { hash: heng_model::hash::sha256(&bytes), bytes, from }
 }
 
-/// Writes the state and reads it back, as a restart does.
-pub(crate) fn restarted(state: &State) -> State {
+/// The sections of the state's bytes, each whole.
+pub(crate) fn sections_of(state: &State) -> Vec<(u32, Vec<u8>)> {
     let mut sections: Vec<(u32, Vec<u8>)> = Vec::new();
     state.write_state(&mut |number: u32, bytes: &mut Writer| {
         match sections.last_mut() {
@@ -43,7 +43,12 @@ pub(crate) fn restarted(state: &State) -> State {
         }
         bytes.clear();
     });
-    State::read_state(&sections, Capacity::default()).expect("a state that was written can be read")
+    sections
+}
+
+/// Writes the state and reads it back, as a restart does.
+pub(crate) fn restarted(state: &State) -> State {
+    State::read_state(&sections_of(state), Capacity::default()).expect("a state that was written can be read")
 }
 
 /// A core with names.
