@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use heng_engine::{EventWriter, State, apply, warm_stage};
+use heng_engine::{EventWriter, STAGES, State, apply, warm_stage};
 use heng_model::wire::{Reader, Wire as _, Writer};
 use heng_model::{Command, Sequenced};
 use serde::Serialize;
@@ -105,7 +105,7 @@ impl Core for Full {
             let command = Command::get(&mut Reader::new(&bytes)).expect("the producer sends encoded commands");
             self.commands.push(command);
         }
-        for stage in 0..3 {
+        for stage in 0..STAGES {
             self.commands.iter().for_each(|command| warm_stage(&self.state, command, stage));
         }
         for command in self.commands.drain(..) {

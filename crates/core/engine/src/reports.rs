@@ -79,11 +79,14 @@ impl State {
     #[inline]
     pub(crate) fn take_report<S: EventSink>(&mut self, report: &VenueReport, sink: &mut S) {
         let index = self.orders.index_of(report.order.number()).expect("venues report what was routed to them");
+        assert!(self.orders.get(index).status.is_live(), "order {} is done", report.order);
+        if report.kind == ReportKind::Working {
+            return self.on_working(index, report);
+        }
         let record = *self.orders.get(index);
-        assert!(record.status.is_live(), "order {} is done", report.order);
         match report.kind {
+            ReportKind::Working => {}
             ReportKind::Fill => self.on_fill(index, &record, report, sink),
-            ReportKind::Working => self.on_working(index, report),
             ReportKind::Rejected => self.on_rejected(index, &record, report, sink),
             ReportKind::Cancelled => self.on_cancelled(index, &record, report, sink),
             ReportKind::Reduced => self.on_reduced(index, &record, report, CancelReason::SelfTrade, sink),

@@ -36,6 +36,7 @@ pub struct Venue {
 
 /// An instrument as its venue knows it on a trade date.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Listing {
     pub(crate) book: Book,
     /// Ticks are price ÷ quantum.

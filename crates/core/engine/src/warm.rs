@@ -4,13 +4,15 @@
 
 use heng_matching::{OrderBook as _, prefetch, prefetch_whole};
 use heng_model::command::{CancelOrder, NewOrder};
-use heng_model::{AccountId, Command, OrderId, Sequenced, Side};
+use heng_model::{AccountId, Command, InstrumentId, OrderId, Sequenced, Side};
 
 use crate::orders::OrderRecord;
 use crate::state::State;
 
-/// How many commands ahead the first, second and third link of a chain are asked for.
-const AHEAD: [usize; 3] = [18, 12, 6];
+/// How many commands ahead each link of a chain is asked for.
+const AHEAD: [usize; STAGES] = [20, 16, 12, 8, 4];
+/// Links of the longest chain: book, level, its oldest order, that order's record, its account.
+pub const STAGES: usize = 5;
 
 /// Starts the memory reads of the commands behind place `at`.
 #[inline]
@@ -22,20 +24,13 @@ pub fn warm(state: &State, commands: &[Sequenced<Command>], at: usize) {
     }
 }
 
-/// Starts the reads of one stage, 0 to 2, for one command.
+/// Starts the reads of one stage, 0 to [`STAGES`] - 1, for one command.
 #[inline]
 pub fn warm_stage(state: &State, command: &Command, stage: usize) {
-    match (command, stage) {
-        (Command::NewOrder(order), 0) => new_order_first(state, order),
-        (Command::NewOrder(order), 1) => new_order_second(state, order),
-        (Command::NewOrder(order), _) => new_order_third(state, order),
-        (Command::CancelOrder(cancel), 0) => {
-            if let Some(record) = record_of(state, cancel.order) {
-                prefetch_whole(record);
-            }
-        }
-        (Command::CancelOrder(cancel), 1) => cancel_second(state, cancel),
-        (Command::CancelOrder(cancel), _) => cancel_third(state, cancel),
+    match command {
+        Command::NewOrder(order) if stage == 0 => new_order_rows(state, order),
+        Command::NewOrder(order) => new_order_book(state, order, stage as u32),
+        Command::CancelOrder(cancel) => cancel_stage(state, cancel, stage),
         _ => {}
     }
 }
@@ -59,57 +54,66 @@ fn account(state: &State, row: u32) {
 }
 
 #[inline]
-fn new_order_first(state: &State, order: &NewOrder) {
-    let row = row_of(order.account);
-    account(state, row);
-    if let Some(place) = state.ledger.position_place(row, order.instrument) {
+fn position_place(state: &State, row: u32, instrument: InstrumentId) {
+    if let Some(place) = state.ledger.position_place(row, instrument) {
         prefetch(place);
     }
+}
+
+#[inline]
+fn instrument(state: &State, instrument: InstrumentId) {
+    if let Some(day) = state.days.get(instrument.0 as usize) {
+        prefetch(day);
+    }
+    if let Some(listing) = state.venue.listings.get(instrument.0 as usize) {
+        prefetch_whole(listing);
+    }
+}
+
+#[inline]
+fn new_order_rows(state: &State, order: &NewOrder) {
+    let row = row_of(order.account);
+    account(state, row);
+    position_place(state, row, order.instrument);
     if let Some(slot) = state.keys.home_of(row, order.client_order) {
         prefetch(slot);
     }
     if let Some(last) = state.last_order.get(row as usize) {
         prefetch(last);
     }
-    if let Some(day) = state.days.get(order.instrument.0 as usize) {
-        prefetch_whole(day);
-    }
-    if let Some(listing) = state.venue.listings.get(order.instrument.0 as usize) {
-        prefetch_whole(listing);
-    }
+    instrument(state, order.instrument);
 }
 
 #[inline]
-fn new_order_second(state: &State, order: &NewOrder) {
-    if let Some(position) = state.ledger.position(row_of(order.account), order.instrument) {
+fn new_order_book(state: &State, order: &NewOrder, stage: u32) {
+    if stage == 1
+        && let Some(position) = state.ledger.position(row_of(order.account), order.instrument)
+    {
         prefetch(position);
     }
     let Some(listing) = state.venue.listing(order.instrument) else { return };
     let price = listing.ticks(order.price);
-    listing.book.warm_level(order.side, price);
-    if let Some(best) = listing.book.best(order.side.opposite())
-        && crosses(order.side, price, best)
-        && let Some((_, maker)) = listing.book.front(order.side.opposite())
-        && let Some(record) = record_of(state, maker.order)
-    {
-        prefetch_whole(record);
-    }
-}
-
-#[inline]
-fn new_order_third(state: &State, order: &NewOrder) {
-    let Some(listing) = state.venue.listing(order.instrument) else { return };
-    let price = listing.ticks(order.price);
-    if let Some(best) = listing.book.best(order.side.opposite())
-        && crosses(order.side, price, best)
-        && let Some((_, maker)) = listing.book.front(order.side.opposite())
-        && let Some(record) = record_of(state, maker.order)
-    {
-        account(state, record.account_row);
-        if let Some(place) = state.ledger.position_place(record.account_row, record.instrument) {
-            prefetch(place);
+    let other = order.side.opposite();
+    if !listing.book.best(other).is_some_and(|best| crosses(order.side, price, best)) {
+        if stage <= 3 {
+            listing.book.warm_level(order.side, price, stage - 1);
         }
+        return;
     }
+    if stage == 2
+        && let Some(shares) = state.ledger.house().shares_place(order.instrument)
+    {
+        prefetch(shares);
+    }
+    if stage <= 2 {
+        return listing.book.warm_best(other, stage - 1);
+    }
+    let Some(maker) = listing.book.first(other).and_then(|maker| record_of(state, maker)) else { return };
+    if stage == 3 {
+        return prefetch(maker);
+    }
+    account(state, maker.account_row);
+    position_place(state, maker.account_row, maker.instrument);
 }
 
 #[inline]
@@ -121,32 +125,33 @@ const fn crosses(side: Side, limit: i64, best: i64) -> bool {
 }
 
 #[inline]
-fn cancel_second(state: &State, cancel: &CancelOrder) {
-    account(state, row_of(cancel.account));
+fn cancel_stage(state: &State, cancel: &CancelOrder, stage: usize) {
     let Some(record) = record_of(state, cancel.order) else { return };
-    if record.side == Side::Sell
-        && let Some(place) = state.ledger.position_place(record.account_row, record.instrument)
-    {
-        prefetch(place);
-    }
-    if let Some(listing) = state.venue.listings.get(record.instrument.0 as usize) {
-        prefetch_whole(listing);
-    }
-    if let Some(day) = state.days.get(record.instrument.0 as usize) {
-        prefetch_whole(day);
-    }
-}
-
-#[inline]
-fn cancel_third(state: &State, cancel: &CancelOrder) {
-    let Some(record) = record_of(state, cancel.order) else { return };
-    if record.side == Side::Sell
-        && let Some(position) = state.ledger.position(record.account_row, record.instrument)
-    {
-        prefetch(position);
-    }
-    if let Some(listing) = state.venue.listing(record.instrument) {
-        listing.book.warm_order(heng_matching::Handle(record.venue_ref));
-        listing.book.warm_level(record.side, listing.ticks(record.price));
+    let handle = heng_matching::Handle(record.venue_ref);
+    match stage {
+        0 => prefetch(record),
+        1 => {
+            account(state, row_of(cancel.account));
+            instrument(state, record.instrument);
+            if record.side == Side::Sell {
+                position_place(state, record.account_row, record.instrument);
+            }
+        }
+        2 => {
+            if let Some(listing) = state.venue.listing(record.instrument) {
+                listing.book.warm_order(handle, 0);
+            }
+            if record.side == Side::Sell
+                && let Some(position) = state.ledger.position(record.account_row, record.instrument)
+            {
+                prefetch(position);
+            }
+        }
+        3 => {
+            if let Some(listing) = state.venue.listing(record.instrument) {
+                listing.book.warm_order(handle, 1);
+            }
+        }
+        _ => {}
     }
 }

@@ -48,6 +48,13 @@ impl House {
         &mut self.shares[at]
     }
 
+    /// The place of an instrument's shares, for a prefetch.
+    #[inline]
+    #[must_use]
+    pub fn shares_place(&self, instrument: InstrumentId) -> Option<&Qty> {
+        self.shares.get(instrument.0 as usize).map(|row| &row.clearing)
+    }
+
     pub(crate) fn share_rows(&self) -> &[HouseShares] {
         &self.shares
     }

@@ -155,13 +155,24 @@ impl Ledger {
     fn post_fill_house(&mut self, fill: &FillPosting) {
         let (quoted, fees) = (fill.settle.quoted, &fill.fees);
         let amount = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
-        self.move_house(HouseAccount::Clearing, quoted, amount);
-        self.move_house(HouseAccount::Commission, quoted, fees.broker_share());
-        self.move_house(HouseAccount::Stamp, quoted, fees.stamp);
-        self.move_house(HouseAccount::Transfer, quoted, fees.transfer);
-        self.move_house(HouseAccount::Handling, quoted, fees.handling);
-        self.move_house(HouseAccount::Regulatory, quoted, fees.regulatory);
-        self.move_house(HouseAccount::HkLevies, quoted, fees.hk_levies());
+        let moves = [
+            (HouseAccount::Clearing, amount),
+            (HouseAccount::Commission, fees.broker_share()),
+            (HouseAccount::Stamp, fees.stamp),
+            (HouseAccount::Transfer, fees.transfer),
+            (HouseAccount::Handling, fees.handling),
+            (HouseAccount::Regulatory, fees.regulatory),
+            (HouseAccount::HkLevies, fees.hk_levies()),
+        ];
+        // Summed before they are added to the running sum, which would otherwise be written and read seven times.
+        let (mut sum, mut posted) = (Money::ZERO, 0);
+        for (account, amount) in moves.into_iter().filter(|(_, amount)| *amount != Money::ZERO) {
+            self.house.add_cash(account, quoted, amount);
+            sum += amount;
+            posted += 1;
+        }
+        self.running[quoted.index()] += sum;
+        self.postings += posted;
     }
 
     #[inline]

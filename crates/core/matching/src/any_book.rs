@@ -68,12 +68,20 @@ impl OrderBook for Book {
         each!(self, b => b.reduce(handle, order, by))
     }
     #[inline]
-    fn warm_order(&self, handle: Handle) {
-        each!(self, b => b.warm_order(handle));
+    fn warm_order(&self, handle: Handle, link: u32) {
+        each!(self, b => b.warm_order(handle, link));
     }
     #[inline]
-    fn warm_level(&self, side: Side, price: Ticks) {
-        each!(self, b => b.warm_level(side, price));
+    fn warm_level(&self, side: Side, price: Ticks, link: u32) {
+        each!(self, b => b.warm_level(side, price, link));
+    }
+    #[inline]
+    fn warm_best(&self, side: Side, link: u32) {
+        each!(self, b => b.warm_best(side, link));
+    }
+    #[inline]
+    fn first(&self, side: Side) -> Option<OrderId> {
+        each!(self, b => b.first(side))
     }
     fn find(&self, order: OrderId) -> Option<Handle> {
         each!(self, b => b.find(order))

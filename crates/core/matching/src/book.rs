@@ -123,14 +123,26 @@ pub trait OrderBook {
     /// what is left, or `None` if the handle does not hold this order.
     fn reduce(&mut self, handle: Handle, order: OrderId, by: i64) -> Option<i64>;
 
-    /// Starts the memory reads that a cancel of this order will make; changes nothing.
-    fn warm_order(&self, handle: Handle) {
-        let _ = handle;
+    /// Starts the memory reads that a cancel of this order will make, link `0` or `1` of the chain; changes nothing.
+    fn warm_order(&self, handle: Handle, link: u32) {
+        let _ = (handle, link);
     }
 
-    /// Starts the memory reads that resting an order at this price will make; changes nothing.
-    fn warm_level(&self, side: Side, price: Ticks) {
-        let _ = (side, price);
+    /// Starts the memory reads that resting an order at this price will make, link `0`, `1` or `2` of the chain;
+    /// changes nothing.
+    fn warm_level(&self, side: Side, price: Ticks, link: u32) {
+        let _ = (side, price, link);
+    }
+
+    /// Starts the memory reads that taking the oldest order of the best level will make, link `0` or `1` of the chain;
+    /// changes nothing.
+    fn warm_best(&self, side: Side, link: u32) {
+        let _ = (side, link);
+    }
+
+    /// The oldest order of the best level.
+    fn first(&self, side: Side) -> Option<OrderId> {
+        self.front(side).map(|(_, resting)| resting.order)
     }
 
     /// Looks for an order without a handle, by scanning every order. For rare cases.

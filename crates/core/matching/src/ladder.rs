@@ -145,6 +145,15 @@ impl Levels for Ladder {
         price_of_key(self.side, self.origin + i64::from(self.index_of_slot(slot)))
     }
 
+    #[inline]
+    fn warm(&self, price: Ticks) {
+        if let Some(index) = self.index_of(price) {
+            crate::prefetch(&self.words[(index / BLOCK) as usize]);
+            crate::prefetch(&self.blocks[(index / BLOCK) as usize]);
+        }
+    }
+
+    #[inline]
     fn find(&self, price: Ticks) -> Option<u32> {
         let index = self.index_of(price)?;
         let bit = 1 << (index % BLOCK);

@@ -50,6 +50,12 @@ pub struct Queue {
 impl Queue {
     pub(crate) const EMPTY: Self = Self { qty: 0, head: NIL, tail: NIL, orders: 0 };
 
+    /// The newest order.
+    #[inline]
+    pub(crate) const fn tail(&self) -> u32 {
+        self.tail
+    }
+
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.head == NIL
@@ -100,7 +106,29 @@ impl Slab {
         self.nodes.get(at as usize).filter(|node| node.order == order && node.qty > 0)
     }
 
+    /// Starts the read of a node.
+    #[inline]
+    pub(crate) fn warm(&self, at: u32) {
+        if let Some(node) = self.nodes.get(at as usize) {
+            crate::prefetch(node);
+        }
+    }
+
+    /// Starts the read of the place that the next order will take, if it was used before.
+    #[inline]
+    pub(crate) fn warm_next(&self) {
+        self.warm(self.free);
+    }
+
+    /// Starts the reads that unlinking a node will make.
+    #[inline]
+    pub(crate) fn warm_neighbours(&self, node: &Node) {
+        self.warm(node.prev);
+        self.warm(node.next);
+    }
+
     /// The live node at `at`.
+    #[inline]
     pub(crate) fn get(&self, at: u32) -> Option<&Node> {
         self.nodes.get(at as usize).filter(|node| node.qty > 0)
     }

@@ -25,6 +25,10 @@ pub trait Levels {
     fn queue_mut(&mut self, slot: u32) -> &mut Queue;
     /// Whether a price lies inside the range.
     fn accepts(&self, price: Ticks) -> bool;
+    /// Starts the memory reads that [`Levels::find`] and [`Levels::open`] of a price will make.
+    fn warm(&self, price: Ticks) {
+        let _ = price;
+    }
     /// Forgets all levels.
     fn clear(&mut self);
     /// Bytes on the heap.
@@ -198,18 +202,49 @@ impl<L: Levels> OrderBook for SlabBook<L> {
     }
 
     #[inline]
-    fn warm_order(&self, handle: Handle) {
+    fn warm_order(&self, handle: Handle, link: u32) {
+        if link == 0 {
+            return self.slab.warm(handle.0);
+        }
         if let Some(node) = self.slab.get(handle.0) {
-            crate::prefetch(node);
+            let levels = &self.sides[row(node.side())];
+            crate::prefetch(levels.queue(node.slot()));
+            self.slab.warm_neighbours(node);
         }
     }
 
     #[inline]
-    fn warm_level(&self, side: Side, price: Ticks) {
+    fn warm_level(&self, side: Side, price: Ticks, link: u32) {
         let levels = &self.sides[row(side)];
-        if let Some(slot) = levels.find(price) {
-            crate::prefetch(levels.queue(slot));
+        if link == 0 {
+            levels.warm(price);
+            return self.slab.warm_next();
         }
+        let Some(slot) = levels.find(price) else { return };
+        match link {
+            1 => crate::prefetch(levels.queue(slot)),
+            _ => self.slab.warm(levels.queue(slot).tail()),
+        }
+    }
+
+    #[inline]
+    fn warm_best(&self, side: Side, link: u32) {
+        let levels = &self.sides[row(side)];
+        let slot = levels.best();
+        if slot == NIL {
+            return;
+        }
+        match link {
+            0 => crate::prefetch(levels.queue(slot)),
+            _ => self.slab.warm(levels.queue(slot).head),
+        }
+    }
+
+    #[inline]
+    fn first(&self, side: Side) -> Option<OrderId> {
+        let levels = &self.sides[row(side)];
+        let slot = levels.best();
+        (slot != NIL).then(|| self.slab.node(levels.queue(slot).head).order)
     }
 
     fn reduce(&mut self, handle: Handle, order: OrderId, by: i64) -> Option<i64> {

@@ -17,8 +17,9 @@ pub struct Rates {
     pub buy_reference: Rate,
 }
 
-/// All that the checks know of an instrument on a trade date.
+/// All that the checks know of an instrument on a trade date: one cache line.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 pub struct InstrumentDay {
     /// The instrument.
     pub id: InstrumentId,
@@ -45,6 +46,8 @@ pub struct InstrumentDay {
     /// Rules and fees of its board and class, shared by all instruments of them.
     pub rules: Arc<ClassRules>,
 }
+
+const _: () = assert!(size_of::<Option<InstrumentDay>>() == 64);
 
 /// Rules and fees of a board and class on a trade date.
 #[derive(Clone, Debug, PartialEq, Eq)]

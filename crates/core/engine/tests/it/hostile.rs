@@ -381,7 +381,7 @@ fn step(state: &mut State, later: i64, command: Command, quarantined: bool) {
     if quarantined {
         apply_quarantined(state, &command, &mut said);
     } else {
-        (0..3).for_each(|stage| heng_engine::warm_stage(state, &command.command, stage));
+        (0..heng_engine::STAGES).for_each(|stage| heng_engine::warm_stage(state, &command.command, stage));
         apply(state, &command, &mut said);
     }
 }
