@@ -130,22 +130,28 @@ impl Writer {
     /// One byte.
     #[inline]
     pub fn put_u8(&mut self, value: u8) {
-        self.ensure(SCALAR_ROOM);
-        self.room[self.at] = value;
+        let Some(place) = self.room.get_mut(self.at) else {
+            self.grow(SCALAR_ROOM);
+            return self.put_u8(value);
+        };
+        *place = value;
         self.at += 1;
     }
 
     /// An unsigned integer, one to nine bytes.
     #[inline]
     pub fn put_u64(&mut self, value: u64) {
-        self.ensure(SCALAR_ROOM);
+        // One check for all: a place of nine bytes, however few are used.
+        let Some(place) = self.room.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<9>) else {
+            self.grow(SCALAR_ROOM);
+            return self.put_u64(value);
+        };
         if value < 248 {
-            self.room[self.at] = value as u8;
+            place[0] = value as u8;
             self.at += 1;
             return;
         }
         let count = 8 - (value.leading_zeros() as usize) / 8;
-        let place = &mut self.room[self.at..self.at + 9];
         place[0] = 247 + count as u8;
         place[1..9].copy_from_slice(&value.to_le_bytes());
         self.at += 1 + count;
@@ -209,16 +215,26 @@ impl<'a> Reader<'a> {
     /// At the end of the bytes.
     #[inline]
     pub fn get_u64(&mut self) -> Result<u64, WireError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if let Some([first, eight @ ..]) = rest.first_chunk::<9>() {
+            if *first < 248 {
+                self.at += 1;
+                return Ok(u64::from(*first));
+            }
+            let count = usize::from(first - 247);
+            self.at += 1 + count;
+            return Ok(u64::from_le_bytes(*eight) & (u64::MAX >> (64 - 8 * count as u32)));
+        }
+        self.get_u64_near_the_end()
+    }
+
+    #[cold]
+    fn get_u64_near_the_end(&mut self) -> Result<u64, WireError> {
         let first = self.get_u8()?;
         if first < 248 {
             return Ok(u64::from(first));
         }
         let count = usize::from(first - 247);
-        if let Some(eight) = self.bytes.get(self.at..self.at + 8) {
-            let whole = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
-            self.at += count;
-            return Ok(whole & (u64::MAX >> (64 - 8 * count as u32)));
-        }
         let some = self.bytes.get(self.at..self.at + count).ok_or(WireError::Truncated)?;
         let mut eight = [0u8; 8];
         eight[..count].copy_from_slice(some);

@@ -95,7 +95,7 @@ fn new_order_book(state: &State, order: &NewOrder, stage: u32) {
     let price = listing.ticks(order.price);
     let other = order.side.opposite();
     if !listing.book.best(other).is_some_and(|best| crosses(order.side, price, best)) {
-        if stage <= 3 {
+        if stage <= 2 {
             listing.book.warm_level(order.side, price, stage - 1);
         }
         return;
@@ -126,8 +126,10 @@ const fn crosses(side: Side, limit: i64, best: i64) -> bool {
 
 #[inline]
 fn cancel_stage(state: &State, cancel: &CancelOrder, stage: usize) {
+    if stage > 2 {
+        return;
+    }
     let Some(record) = record_of(state, cancel.order) else { return };
-    let handle = heng_matching::Handle(record.venue_ref);
     match stage {
         0 => prefetch(record),
         1 => {
@@ -137,9 +139,9 @@ fn cancel_stage(state: &State, cancel: &CancelOrder, stage: usize) {
                 position_place(state, record.account_row, record.instrument);
             }
         }
-        2 => {
+        _ => {
             if let Some(listing) = state.venue.listing(record.instrument) {
-                listing.book.warm_order(handle, 0);
+                listing.book.warm_order(heng_matching::Handle(record.venue_ref));
             }
             if record.side == Side::Sell
                 && let Some(position) = state.ledger.position(record.account_row, record.instrument)
@@ -147,11 +149,5 @@ fn cancel_stage(state: &State, cancel: &CancelOrder, stage: usize) {
                 prefetch(position);
             }
         }
-        3 => {
-            if let Some(listing) = state.venue.listing(record.instrument) {
-                listing.book.warm_order(handle, 1);
-            }
-        }
-        _ => {}
     }
 }

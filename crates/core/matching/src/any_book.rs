@@ -68,8 +68,8 @@ impl OrderBook for Book {
         each!(self, b => b.reduce(handle, order, by))
     }
     #[inline]
-    fn warm_order(&self, handle: Handle, link: u32) {
-        each!(self, b => b.warm_order(handle, link));
+    fn warm_order(&self, handle: Handle) {
+        each!(self, b => b.warm_order(handle));
     }
     #[inline]
     fn warm_level(&self, side: Side, price: Ticks, link: u32) {

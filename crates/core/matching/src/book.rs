@@ -123,13 +123,13 @@ pub trait OrderBook {
     /// what is left, or `None` if the handle does not hold this order.
     fn reduce(&mut self, handle: Handle, order: OrderId, by: i64) -> Option<i64>;
 
-    /// Starts the memory reads that a cancel of this order will make, link `0` or `1` of the chain; changes nothing.
-    fn warm_order(&self, handle: Handle, link: u32) {
-        let _ = (handle, link);
+    /// Starts the memory reads that a cancel of this order will make; changes nothing.
+    fn warm_order(&self, handle: Handle) {
+        let _ = handle;
     }
 
-    /// Starts the memory reads that resting an order at this price will make, link `0`, `1` or `2` of the chain;
-    /// changes nothing.
+    /// Starts the memory reads that resting an order at this price will make, link `0` or `1` of the chain; changes
+    /// nothing.
     fn warm_level(&self, side: Side, price: Ticks, link: u32) {
         let _ = (side, price, link);
     }

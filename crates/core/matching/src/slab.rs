@@ -50,12 +50,6 @@ pub struct Queue {
 impl Queue {
     pub(crate) const EMPTY: Self = Self { qty: 0, head: NIL, tail: NIL, orders: 0 };
 
-    /// The newest order.
-    #[inline]
-    pub(crate) const fn tail(&self) -> u32 {
-        self.tail
-    }
-
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.head == NIL
@@ -120,15 +114,7 @@ impl Slab {
         self.warm(self.free);
     }
 
-    /// Starts the reads that unlinking a node will make.
-    #[inline]
-    pub(crate) fn warm_neighbours(&self, node: &Node) {
-        self.warm(node.prev);
-        self.warm(node.next);
-    }
-
     /// The live node at `at`.
-    #[inline]
     pub(crate) fn get(&self, at: u32) -> Option<&Node> {
         self.nodes.get(at as usize).filter(|node| node.qty > 0)
     }

@@ -202,15 +202,8 @@ impl<L: Levels> OrderBook for SlabBook<L> {
     }
 
     #[inline]
-    fn warm_order(&self, handle: Handle, link: u32) {
-        if link == 0 {
-            return self.slab.warm(handle.0);
-        }
-        if let Some(node) = self.slab.get(handle.0) {
-            let levels = &self.sides[row(node.side())];
-            crate::prefetch(levels.queue(node.slot()));
-            self.slab.warm_neighbours(node);
-        }
+    fn warm_order(&self, handle: Handle) {
+        self.slab.warm(handle.0);
     }
 
     #[inline]
@@ -220,10 +213,8 @@ impl<L: Levels> OrderBook for SlabBook<L> {
             levels.warm(price);
             return self.slab.warm_next();
         }
-        let Some(slot) = levels.find(price) else { return };
-        match link {
-            1 => crate::prefetch(levels.queue(slot)),
-            _ => self.slab.warm(levels.queue(slot).tail()),
+        if let Some(slot) = levels.find(price) {
+            crate::prefetch(levels.queue(slot));
         }
     }
 
