@@ -12,15 +12,17 @@ use heng_model::PartitionId;
 use heng_runtime::{LatencyHistogram, SystemClock};
 use serde::Serialize;
 
-use crate::c1::{C1, decode};
+use crate::c1::{BATCH, C1, decode};
 use crate::device::{Device, DeviceReport, Group, Recording};
 
 /// Commands that wait for an answer in the closed loop.
 const IN_FLIGHT: u64 = 65_536;
 /// Offered rate of the durable open loop.
-const OFFERED: u64 = 500_000;
+pub(crate) const OFFERED: u64 = 500_000;
 /// How often the open loop submits.
 const SUBMIT_EVERY: Duration = Duration::from_micros(512);
+/// Share of the wall time from which on a disk that is busy with syncs counts as the limit.
+const SATURATED_FROM: f64 = 0.8;
 /// Bytes of a journal segment.
 const SEGMENT: u64 = 64 << 20;
 
@@ -32,7 +34,12 @@ pub(crate) struct Durable {
     pub(crate) orders_per_s: f64,
     pub(crate) seconds: f64,
     pub(crate) journal_bytes_per_s: f64,
-    /// Journal bytes per second of the closed loop ÷ the device's own for the same groups.
+    /// Part of the closed loop's wall time that the disk was busy with the journal's syncs.
+    pub(crate) disk_busy: f64,
+    /// Whether that part is at least 0.8, so that the disk was the limit.
+    pub(crate) saturated: bool,
+    /// Journal bytes per second of the closed loop ÷ the device's own for the same groups. Says something of us only
+    /// where `saturated`.
     pub(crate) share_of_device: f64,
     pub(crate) closed_p50_ms: f64,
     pub(crate) closed_p99_ms: f64,
@@ -102,6 +109,13 @@ impl Feed {
             self.note(&answers);
         }
     }
+}
+
+/// How many of the timed batches the closed loop may use: what the open loop needs at its rate is kept back. The open
+/// loop goes on where the closed one stopped, because cancels name orders of the batches before them.
+fn closed_batches(batches: usize, open: Duration) -> usize {
+    let kept = (OFFERED as f64 * open.as_secs_f64() / BATCH as f64).ceil() as usize;
+    batches.saturating_sub(kept)
 }
 
 fn requests_of(payload: &[u8]) -> Vec<Request> {
@@ -202,7 +216,8 @@ pub(crate) fn run(
     feed.settle(0)?;
     recording.take();
     feed.latency = LatencyHistogram::default();
-    let (used, commands, seconds) = closed_loop(&mut feed, &stream.timed, closed)?;
+    let for_closed = closed_batches(stream.timed.len(), open);
+    let (used, commands, seconds) = closed_loop(&mut feed, &stream.timed[..for_closed], closed)?;
     let closed_latency = std::mem::take(&mut feed.latency).summary();
     let closed_groups = recording.take();
     let (open_commands, open_seconds) = open_loop(&mut feed, &stream.timed[used..], open)?;
@@ -219,11 +234,14 @@ pub(crate) fn run(
     let device_open = crate::device::measure(folder, &open_groups, open)?;
     assert!(!closed_groups.is_empty() && !open_groups.is_empty(), "the journal's writes were seen");
     let journal_bytes_per_s = bytes_of(&closed_groups) as f64 / seconds;
+    let disk_busy = closed_groups.iter().map(|group| group.sync_ns as f64 / 1e9).sum::<f64>() / seconds;
     Ok(Durable {
         in_flight: IN_FLIGHT,
         orders_per_s: commands as f64 / seconds,
         seconds,
         journal_bytes_per_s,
+        disk_busy,
+        saturated: disk_busy >= SATURATED_FROM,
         share_of_device: journal_bytes_per_s / device_saturated.bytes_per_s,
         closed_p50_ms: closed_latency.p50 / 1e3,
         closed_p99_ms: closed_latency.p99 / 1e3,

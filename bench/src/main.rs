@@ -46,6 +46,8 @@ struct Arguments {
 enum What {
     /// The order book, the full core, the durable core.
     Core(Options),
+    /// The durable part of `core` alone, as one object on stdout.
+    Durable(Options),
     /// C1 again and again, for a profiler.
     Loop {
         /// A million accounts and 5,000 instruments.
@@ -76,6 +78,9 @@ struct Options {
     durable_seconds: Option<u64>,
 }
 
+/// Commands made for each second of the durable closed loop.
+const CLOSED_PER_S: u64 = 1_500_000;
+
 /// How long and how often, by mode.
 struct Plan {
     repeats: usize,
@@ -92,8 +97,8 @@ impl Plan {
     fn new(options: &Options) -> Self {
         let closed = options.durable_seconds.unwrap_or(if options.quick { 2 } else { 60 });
         let open = if options.quick { 2 } else { 20 };
-        // Enough commands for a core that is faster than any we know.
-        let commands = u32::try_from(closed * 900_000 + open * 500_000).unwrap_or(u32::MAX);
+        // A closed loop that is faster uses its commands up and ends early; the open loop has its own.
+        let commands = u32::try_from(closed * CLOSED_PER_S + open * durable::OFFERED).unwrap_or(u32::MAX);
         if options.quick {
             Self {
                 repeats: 3,
@@ -127,6 +132,7 @@ fn main() -> ExitCode {
     }
     let result = match what {
         What::Core(options) => core(&options),
+        What::Durable(options) => durable_alone(&options),
         What::Loop { full, times } => {
             repeat(full, times);
             Ok(())
@@ -200,6 +206,12 @@ fn durable(plan: &Plan, machine: &mut Machine) -> Result<Durable, Box<dyn Error>
     machine.file_system = machine::file_system(&folder.0);
     let c1 = generate(Population::new(plan.durable), true);
     durable::run(&c1, &folder.0, plan.durable_closed, plan.durable_open)
+}
+
+fn durable_alone(options: &Options) -> Result<(), Box<dyn Error>> {
+    let durable = durable(&Plan::new(options), &mut Machine::new())?;
+    println!("{}", serde_json::to_string(&durable)?);
+    Ok(())
 }
 
 /// What the parts of a run found, before it is laid out.

@@ -216,10 +216,12 @@ impl Report {
         line(
             "journal bytes over the device's own",
             format!(
-                "{:.1} of {:.1} MB/s = {:.2}",
+                "{:.1} of {:.1} MB/s = {:.2}; disk busy {:.0}%, saturated: {}",
                 d.journal_bytes_per_s / 1e6,
                 d.device_saturated.bytes_per_s / 1e6,
-                d.share_of_device
+                d.share_of_device,
+                d.disk_busy * 100.0,
+                d.saturated
             ),
         );
         line("replay", format!("{}, equal hash: {}", millions(d.replay_commands_per_s), d.replay_hash_equal));

@@ -12,6 +12,9 @@ use std::ops::Range;
 /// Bytes read at once. A longer frame enlarges the window for its own sake.
 const WINDOW_BYTES: usize = 1 << 20;
 
+/// Bytes read at once where only headers are looked at.
+const HEADERS_BYTES: usize = 4 << 10;
+
 /// Most of a preallocated segment is empty; blocks of this size are passed over at once.
 const ZERO_BLOCK_BYTES: usize = 4096;
 
@@ -31,6 +34,7 @@ pub(crate) struct FrameCursor {
     pub(crate) chain_head: Hash,
     pub(crate) last_order: u64,
     len: u64,
+    window_bytes: usize,
     window: Vec<u8>,
     window_at: u64,
     window_len: usize,
@@ -74,6 +78,7 @@ impl FrameCursor {
             family,
             check_chain,
             len,
+            window_bytes: WINDOW_BYTES,
             window: Vec::new(),
             window_at: 0,
             window_len: 0,
@@ -82,9 +87,9 @@ impl FrameCursor {
 
     /// Continues in the next segment with the same window.
     pub(crate) fn move_to(&mut self, segment: Segment) -> Result<()> {
-        let window = std::mem::take(&mut self.window);
+        let (window, window_bytes) = (std::mem::take(&mut self.window), self.window_bytes);
         *self = Self::new(segment, self.family, self.check_chain)?;
-        self.window = window;
+        (self.window, self.window_bytes) = (window, window_bytes);
         Ok(())
     }
 
@@ -106,7 +111,7 @@ impl FrameCursor {
             if offset + len as u64 > self.len {
                 return Ok(None);
             }
-            let want = (len.max(WINDOW_BYTES) as u64).min(self.len - offset) as usize;
+            let want = (len.max(self.window_bytes) as u64).min(self.len - offset) as usize;
             if self.window.len() < want {
                 self.window.resize(want, 0);
             }
@@ -129,8 +134,25 @@ impl FrameCursor {
         Ok(Some(bytes))
     }
 
+    /// Reads no more at once than a few headers: for [`FrameCursor::step_over`].
+    pub(crate) fn for_headers(mut self) -> Self {
+        self.window_bytes = HEADERS_BYTES;
+        self
+    }
+
     /// Advances over the next frame. An error is damage that no interrupted write explains.
     pub(crate) fn step(&mut self) -> Result<Step> {
+        self.step_where(|_| true)
+    }
+
+    /// As [`FrameCursor::step`], but looks at payloads of this kind only; the others may be damaged, and their spans
+    /// have no payload. Not for a cursor that checks the chain.
+    pub(crate) fn step_over(&mut self, kind: u8) -> Result<Step> {
+        assert!(!self.check_chain, "the chain goes through the payloads");
+        self.step_where(|header| header.kind == kind)
+    }
+
+    fn step_where(&mut self, is_wanted: impl Fn(&FrameHeader) -> bool) -> Result<Step> {
         let Some(bytes) = self.header_here()? else {
             let left = self.len.saturating_sub(self.position);
             return Ok(Step::End((left > 0).then_some(Damage::ShortHeader)));
@@ -144,6 +166,9 @@ impl FrameCursor {
             Err(damage) => return Ok(Step::End(Some(damage))),
         };
         self.check_kind(&header)?;
+        if !is_wanted(&header) {
+            return self.jump(header, &bytes);
+        }
         let length = header.length as usize;
         let whole = frame_bytes(u64::from(header.length)) as usize;
         let Some(start) = self.fetch(self.position, whole)? else {
@@ -162,6 +187,18 @@ impl FrameCursor {
             return Ok(Step::End(None));
         }
         Ok(Step::Frame(self.pass(header, &bytes, payload)))
+    }
+
+    /// Passes a frame whose payload nobody looks at.
+    fn jump(&mut self, header: FrameHeader, bytes: &FrameHeaderBytes) -> Result<Step> {
+        if self.position + frame_bytes(u64::from(header.length)) > self.len {
+            return Ok(Step::End(Some(Damage::PastEnd)));
+        }
+        self.check_place(&header)?;
+        if header.kind == KIND_MARK {
+            return Ok(Step::End(None));
+        }
+        Ok(Step::Frame(self.pass(header, bytes, 0..0)))
     }
 
     fn pass(&mut self, header: FrameHeader, bytes: &FrameHeaderBytes, payload: Range<usize>) -> Span {

@@ -10,6 +10,7 @@ use crate::scan::{Scan, TornTail};
 use crate::segment::{list_segments, open_segment};
 use crate::spare::Preallocation;
 use crate::storage::{OpenMode, Storage};
+use crate::sync_ticket::{SyncOutcome, SyncTicket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,8 +49,9 @@ pub struct EventRecovery {
 #[derive(Debug)]
 pub struct EventLog {
     log: FrameLog,
+    /// A compressed block, if `prepared` says of which events.
     scratch: Vec<u8>,
-    durable_sequence: u64,
+    prepared: Option<FrameMeta>,
 }
 
 impl EventLog {
@@ -72,10 +74,7 @@ impl EventLog {
             check_block(span, payload, path).map(|_| ())
         })?;
         let recovery = EventRecovery { last_sequence: log.last_order, chain_head: log.chain_head, torn: found.torn };
-        let durable_sequence = log.last_order;
-        let scratch = Vec::new();
-        let opened = Self { log, scratch, durable_sequence };
-        Ok((opened, recovery))
+        Ok((Self { log, scratch: Vec::new(), prepared: None }, recovery))
     }
 
     /// Compresses `raw` (at most [`crate::BLOCK_RAW_BYTES_MAX`]) into one block behind the last one.
@@ -83,6 +82,16 @@ impl EventLog {
     /// Errors: [`Refusal::Gap`] and [`Refusal::Overlap`] unless the block starts right behind the
     /// last sequence; [`JournalError::DiskFull`] changes nothing and may be repeated.
     pub fn append_block(&mut self, span: &BlockSpan, raw: &[u8]) -> Result<()> {
+        self.prepare_block(span, raw)?;
+        self.append_prepared()
+    }
+
+    /// The first half of [`EventLog::append_block`]: checks and compresses without touching the disk, so that a caller
+    /// who must wait before it may append uses the time. A block that was prepared before is forgotten.
+    ///
+    /// Errors: as [`EventLog::append_block`], but for those of the disk.
+    pub fn prepare_block(&mut self, span: &BlockSpan, raw: &[u8]) -> Result<()> {
+        self.prepared = None;
         let (expected, found) = (self.last_sequence() + 1, span.first_sequence);
         if found > expected {
             return Err(Refusal::Gap { expected, found }.into());
@@ -95,16 +104,45 @@ impl EventLog {
             return Err(Refusal::EmptyBlock { first, last }.into());
         }
         encode(&mut self.scratch, span, raw)?;
-        let meta = FrameMeta { kind: KIND_BLOCK, level: span.level, order: span.last_sequence };
-        self.log.append(meta, &self.scratch).map(|_| ())
+        self.prepared = Some(FrameMeta { kind: KIND_BLOCK, level: span.level, order: span.last_sequence });
+        Ok(())
+    }
+
+    /// Appends the prepared block; nothing if there is none.
+    ///
+    /// Errors: [`JournalError::DiskFull`] changes nothing, the block stays prepared and the call may be repeated.
+    pub fn append_prepared(&mut self) -> Result<()> {
+        if let Some(meta) = self.prepared {
+            self.log.append(meta, &self.scratch)?;
+            self.prepared = None;
+        }
+        Ok(())
+    }
+
+    /// Whether the prepared block goes into the segment in use. If not, appending it syncs that segment; the kernel
+    /// reports a failed write-back to one caller only, so no [`SyncTicket`] may be run beside that.
+    #[must_use]
+    pub fn has_room_for_prepared(&self) -> bool {
+        self.prepared.is_none() || self.log.room() >= self.scratch.len() as u64
     }
 
     /// Makes all blocks so far durable and returns the last durable sequence. A failed fdatasync
     /// is fatal for this log, as in the journal.
     pub fn sync(&mut self) -> Result<u64> {
         self.log.sync()?;
-        self.durable_sequence = self.log.last_order;
-        Ok(self.durable_sequence)
+        Ok(self.durable_sequence())
+    }
+
+    /// Begins a sync of all blocks so far that another thread can run, so that nobody waits for it here.
+    pub fn begin_sync(&self) -> Result<SyncTicket> {
+        self.log.begin_sync()
+    }
+
+    /// Takes note of a sync that was run and returns the last durable sequence. A failed one is fatal, as in
+    /// [`EventLog::sync`].
+    pub fn complete_sync(&mut self, outcome: SyncOutcome) -> Result<u64> {
+        self.log.complete_sync(outcome)?;
+        Ok(self.durable_sequence())
     }
 
     /// Last sequence appended; one below the first sequence if there is none.
@@ -116,7 +154,7 @@ impl EventLog {
     /// Last sequence that survives a power loss.
     #[must_use]
     pub fn durable_sequence(&self) -> u64 {
-        self.durable_sequence
+        self.log.durable_order
     }
 
     /// Hash of the last block.

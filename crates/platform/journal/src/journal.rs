@@ -9,9 +9,10 @@ use crate::quarantine::Quarantine;
 use crate::reader::Check;
 use crate::scan::TornTail;
 use crate::spare::Preallocation;
-use crate::storage::{Storage, StorageFile};
+use crate::storage::Storage;
+use crate::sync_ticket::{SyncOutcome, SyncTicket};
 use crate::vote;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Place of a record in the journal; the first is 1. Not the sequence of a command: one record
@@ -91,43 +92,6 @@ pub struct Journal {
     log: FrameLog,
 }
 
-/// A sync that may run on another thread while records are appended.
-#[derive(Debug)]
-#[must_use = "a sync does nothing until it is run and completed"]
-pub struct SyncTicket {
-    file: Option<Arc<dyn StorageFile>>,
-    path: PathBuf,
-    up_to: Index,
-    epoch: u64,
-}
-
-/// The outcome of a [`SyncTicket`], to be given back to [`Journal::complete_sync`].
-#[derive(Debug)]
-#[must_use = "the journal does not know that the sync happened until it is completed"]
-pub struct SyncOutcome {
-    ticket: SyncTicket,
-    result: std::io::Result<()>,
-}
-
-impl SyncTicket {
-    /// Runs the one fdatasync. Blocks.
-    pub fn run(self) -> SyncOutcome {
-        let result = match &self.file {
-            Some(file) => file.sync_data(),
-            None => Ok(()),
-        };
-        SyncOutcome { ticket: self, result }
-    }
-}
-
-impl SyncOutcome {
-    /// Whether everything that the ticket covered is durable now. The outcome must be given back all the same.
-    #[must_use]
-    pub const fn is_sound(&self) -> bool {
-        self.result.is_ok()
-    }
-}
-
 pub(crate) fn quarantine_of(
     header: &FrameHeader,
     offset: u64,
@@ -201,28 +165,12 @@ impl Journal {
 
     /// Begins a sync of every record so far that another thread can run.
     pub fn begin_sync(&mut self) -> Result<SyncTicket> {
-        self.log.check_alive()?;
-        let dirty = self.log.durable < self.log.last_index();
-        Ok(SyncTicket {
-            file: dirty.then(|| Arc::clone(&self.log.active.file)),
-            path: self.log.active.path.clone(),
-            up_to: self.log.last_index(),
-            epoch: self.log.epoch,
-        })
+        self.log.begin_sync()
     }
 
     /// Takes note of a sync that was run. A failed one is fatal, as in [`Journal::sync`].
     pub fn complete_sync(&mut self, outcome: SyncOutcome) -> Result<DurableMark> {
-        self.log.check_alive()?;
-        let SyncOutcome { ticket, result } = outcome;
-        if let Err(error) = result {
-            return Err(self.log.fail("fdatasync", &ticket.path, &error));
-        }
-        if ticket.epoch == self.log.epoch && ticket.up_to > self.log.durable {
-            self.log.durable = ticket.up_to;
-            self.log.write_mark();
-        }
-        Ok(self.durable_mark())
+        self.log.complete_sync(outcome)
     }
 
     /// The last record that survives a power loss.

@@ -36,6 +36,7 @@ mod limits;
 mod log;
 mod log_edit;
 mod maintain;
+mod prompt;
 mod quarantine;
 mod reader;
 mod scan;
@@ -44,6 +45,7 @@ mod snapshot;
 mod snapshot_reader;
 mod spare;
 mod storage;
+mod sync_ticket;
 mod vote;
 
 pub use error::{Damage, JournalError, Refusal, Result};
@@ -52,12 +54,13 @@ pub use event_log::{
     BlockInfo, EventBlock, EventLog, EventLogOptions, EventReader, EventRecovery, EventVerification, verify_events,
 };
 pub use format::Hash;
-pub use journal::{Index, Journal, JournalOptions, RecordKind, Recovery, SyncOutcome, SyncTicket};
+pub use journal::{Index, Journal, JournalOptions, RecordKind, Recovery};
 pub use journal_reader::{JournalReader, Record, RecordRef};
 pub use limits::*;
 pub use log::DurableMark;
 pub use log_edit::LogStart;
-pub use maintain::{Cut, RepairPlan, Verification, repair_plan, verify};
+pub use maintain::{Cut, RepairPlan, Verification, quarantines, repair_plan, verify};
+pub use prompt::run_promptly;
 pub use quarantine::Quarantine;
 pub use reader::Check;
 pub use scan::TornTail;
@@ -65,3 +68,4 @@ pub use snapshot::{LatestValid, Skipped, SnapshotInfo, SnapshotStore};
 pub use snapshot_reader::SnapshotReader;
 pub use spare::Preallocation;
 pub use storage::{Crash, OpenMode, OsStorage, SimStorage, Storage, StorageFile, StorageLock};
+pub use sync_ticket::{SyncOutcome, SyncTicket};

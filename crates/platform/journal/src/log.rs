@@ -67,6 +67,10 @@ pub(crate) struct FrameLog {
     pub(crate) chain_head: Hash,
     pub(crate) last_order: u64,
     pub(crate) durable: u64,
+    /// Where the last durable frame ends in the active segment, or below.
+    pub(crate) durable_position: u64,
+    /// Order of the last durable frame.
+    pub(crate) durable_order: u64,
     /// Counts truncations, so that a sync begun before one cannot vouch for records after it.
     pub(crate) epoch: u64,
     pub(crate) fatal: Option<String>,
@@ -144,6 +148,8 @@ impl FrameLog {
             chain_head: found.chain_head,
             last_order: found.last_order,
             durable: found.next_index - 1,
+            durable_order: found.last_order,
+            durable_position: found.position,
             epoch: 0,
             fatal: None,
             spare: Spare::None,
@@ -294,6 +300,8 @@ impl FrameLog {
                 return Err(self.fail("fdatasync", &self.active.path.clone(), &error));
             }
             self.durable = self.last_index();
+            self.durable_order = self.last_order;
+            self.durable_position = self.position;
             self.write_mark();
         }
         Ok(DurableMark { index: self.durable })
@@ -383,6 +391,7 @@ impl FrameLog {
     fn adopt(&mut self, header: SegmentHeader, salt: u32, file: Arc<dyn StorageFile>, path: PathBuf, capacity: u64) {
         self.segments.push(header.first_index);
         self.position = SEGMENT_HEADER_BYTES as u64;
+        self.durable_position = self.position;
         self.capacity = capacity;
         self.active = Segment { path, file, header, salt };
     }

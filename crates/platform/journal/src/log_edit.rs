@@ -50,10 +50,12 @@ impl FrameLog {
         at(file.set_len(cursor.position), "cut", path)?;
         at(file.sync_all(), "sync", path)?;
         self.position = cursor.position;
+        self.durable_position = self.position;
         self.next_index = cursor.next_index;
         self.chain_head = cursor.chain_head;
         self.last_order = cursor.last_order;
         self.durable = index;
+        self.durable_order = self.last_order;
         self.restore_capacity()?;
         self.write_mark();
         Ok(())
@@ -139,6 +141,7 @@ impl FrameLog {
         self.chain_head = start.previous_hash;
         self.last_order = start.previous_term;
         self.durable = index - 1;
+        self.durable_order = self.last_order;
         self.segments = vec![index];
         for first in old {
             if !(replaced && first == index) {

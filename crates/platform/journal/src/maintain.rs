@@ -1,12 +1,13 @@
 //! Verifies a journal and plans its repair. Nothing here changes a byte.
 
+use crate::cursor::{FrameCursor, Step};
 use crate::error::{JournalError, Result};
 use crate::format::{Family, Hash, SEGMENT_HEADER_BYTES, frame_bytes};
-use crate::journal::{Index, quarantine_of};
+use crate::journal::{Index, RecordKind, quarantine_of};
 use crate::quarantine::Quarantine;
-use crate::scan::{LogScan, Scan, TornTail};
-use crate::segment::{list_segments, segment_path};
-use crate::storage::Storage;
+use crate::scan::{LogScan, Scan, TornTail, check_inside};
+use crate::segment::{list_segments, live_segments, open_segment, segment_path};
+use crate::storage::{OpenMode, Storage};
 use std::path::{Path, PathBuf};
 
 /// A journal that holds together.
@@ -88,6 +89,34 @@ pub fn verify(storage: &dyn Storage, dir: &Path) -> Result<Option<Verification>>
         torn: found.torn,
         quarantined,
     }))
+}
+
+/// The quarantines of a journal, in order; beside a living writer if need be.
+///
+/// Only headers and quarantines are read: a damaged payload elsewhere is left to whoever reads it. A folder without a
+/// journal has none. Errors: [`JournalError::Damaged`] if headers are damaged before the last segment, or a quarantine
+/// is.
+pub fn quarantines(storage: &dyn Storage, dir: &Path) -> Result<Vec<Quarantine>> {
+    let mut found = Vec::new();
+    let (segments, _) = live_segments(storage, dir, Family::Journal, None)?;
+    for (place, &first) in segments.iter().enumerate() {
+        let segment = open_segment(storage, dir, first, OpenMode::Read, Family::Journal, None)?;
+        let mut cursor = FrameCursor::new(segment, Family::Journal, false)?.for_headers();
+        let ended = loop {
+            match cursor.step_over(RecordKind::Quarantine as u8)? {
+                Step::Frame(span) if span.header.kind == RecordKind::Quarantine as u8 => {
+                    let path = &cursor.segment.path;
+                    found.extend(quarantine_of(&span.header, span.offset, cursor.payload(&span), path)?);
+                }
+                Step::Frame(_) => {}
+                Step::End(ended) => break ended,
+            }
+        };
+        if let Some(&following) = segments.get(place + 1) {
+            check_inside(&cursor, ended, following)?;
+        }
+    }
+    Ok(found)
 }
 
 /// Says what would have to be cut so that the journal opens again.

@@ -36,7 +36,10 @@ pub enum Preallocation {
     Grow,
 }
 
-/// Zeros written at once: the longest that a group commit or a new segment waits for them.
+/// Zeros written at once while nobody waits for the segment: the longest that a group commit or a new segment waits for
+/// them, and that they keep a processor from those who are in a hurry.
+const STEP_BYTES: u64 = 256 << 10;
+/// Zeros written at once where the log waits for all of them.
 const FILL_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,9 +212,9 @@ pub(crate) fn fill_now(file: &dyn StorageFile, bytes: u64) -> io::Result<()> {
 }
 
 fn fill_slowly(storage: &dyn Storage, file: &dyn StorageFile, fill: &Fill, bytes: u64) {
-    let zeros = vec![0; FILL_BYTES.min(bytes) as usize];
-    for offset in (0..bytes).step_by(FILL_BYTES as usize) {
-        let step = &zeros[..FILL_BYTES.min(bytes - offset) as usize];
+    let zeros = vec![0; STEP_BYTES.min(bytes) as usize];
+    for offset in (0..bytes).step_by(STEP_BYTES as usize) {
+        let step = &zeros[..STEP_BYTES.min(bytes - offset) as usize];
         if !fill.step(file, offset, step) {
             return;
         }

@@ -71,6 +71,11 @@ pub trait StorageFile: Debug + Send + Sync {
     /// Reserves space so that writes below `len` cannot run out of it; grows the file to at least
     /// `len`.
     fn preallocate(&self, len: u64) -> io::Result<()>;
+    /// Brings what stands in `from..to` to the disk, slowly enough that others hardly notice, and
+    /// promises nothing: a later sync has less to do at once. A disk that cannot does nothing.
+    fn write_back(&self, from: u64, to: u64) {
+        let _ = (from, to);
+    }
     /// Makes the content durable: one `fdatasync`.
     fn sync_data(&self) -> io::Result<()>;
     /// Makes content and metadata durable: one `fsync`.

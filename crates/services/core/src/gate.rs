@@ -2,15 +2,17 @@
 //! anything out.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use heng_journal::{BlockSpan, EventLog, JournalError};
+use heng_journal::{BlockSpan, EventLog, JournalError, run_promptly};
 use heng_model::{RejectCode, Seq};
 use heng_runtime::LatencyHistogram;
 
+use crate::buffers::Buffers;
 use crate::error::CoreError;
+use crate::sync_thread::{Pace, SyncThread};
 
 /// How long the event log may lag behind its own disk; a crash loses no event, it only re-executes more.
 const EVENT_SYNC_EVERY: Duration = Duration::from_millis(250);
@@ -187,30 +189,64 @@ pub(crate) fn until_space(
 pub(crate) struct Gate {
     log: EventLog,
     published: Arc<Published>,
+    /// Where the frames go when they are in the record.
+    used: Arc<Buffers>,
 }
 
 impl Gate {
-    pub(crate) const fn new(log: EventLog, published: Arc<Published>) -> Self {
-        Self { log, published }
+    pub(crate) const fn new(log: EventLog, published: Arc<Published>, used: Arc<Buffers>) -> Self {
+        Self { log, published, used }
     }
 
     /// Runs until the engine stops sending.
     pub(crate) fn run(mut self, outputs: &Receiver<Output>) -> Result<EventLog, CoreError> {
-        let mut synced = Instant::now();
-        while let Ok(output) = outputs.recv() {
-            if !self.published.wait_durable(output.last) {
-                return Err(CoreError::Stopped);
+        run_promptly();
+        // The mark is set here and not by the sync thread: the log itself must know of the sync first.
+        let syncing = SyncThread::start("event-sync", Pace::Gentle, |_| {});
+        let mut asked = Instant::now();
+        loop {
+            match outputs.recv_timeout(EVENT_SYNC_EVERY) {
+                Ok(output) => self.pass(output, &syncing)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            let published = Arc::clone(&self.published);
-            until_space(&published, || self.record(&output))?;
-            self.let_out(output);
-            if synced.elapsed() >= EVENT_SYNC_EVERY {
-                self.sync()?;
-                synced = Instant::now();
+            self.take_note(&syncing)?;
+            let behind = self.log.durable_sequence() < self.log.last_sequence();
+            if behind && asked.elapsed() >= EVENT_SYNC_EVERY && syncing.is_idle() {
+                syncing.ask(self.log.begin_sync()?, Seq(self.log.last_sequence()));
+                asked = Instant::now();
             }
         }
+        syncing.wait_idle();
+        self.take_note(&syncing)?;
         self.sync()?;
         Ok(self.log)
+    }
+
+    /// Lets one batch out as soon as it is durable. What can be done without the disk is done before.
+    fn pass(&mut self, output: Output, syncing: &SyncThread) -> Result<(), CoreError> {
+        self.prepare(&output)?;
+        if !self.published.wait_durable(output.last) {
+            return Err(CoreError::Stopped);
+        }
+        if !self.log.has_room_for_prepared() {
+            // Starting a segment syncs the old one, and that must not run beside another sync of it.
+            syncing.wait_idle();
+            self.take_note(syncing)?;
+        }
+        let published = Arc::clone(&self.published);
+        until_space(&published, || self.record(&output))?;
+        self.let_out(output);
+        Ok(())
+    }
+
+    /// Gives the outcomes of syncs back to the event log.
+    fn take_note(&mut self, syncing: &SyncThread) -> Result<(), JournalError> {
+        while let Some(outcome) = syncing.next_outcome() {
+            let durable = self.log.complete_sync(outcome)?;
+            self.published.mark_events_durable(durable);
+        }
+        Ok(())
     }
 
     /// Makes the record durable, which nobody waits for but the purge of the journal.
@@ -220,19 +256,22 @@ impl Gate {
         Ok(())
     }
 
-    /// The record comes before every answer.
+    /// Compresses the events of a batch, which changes nothing on the disk.
+    pub(crate) fn prepare(&mut self, output: &Output) -> Result<(), JournalError> {
+        let first_sequence = self.log.last_sequence() + 1;
+        if output.last.0 < first_sequence {
+            return Ok(());
+        }
+        let (last_sequence, event_count, level) = (output.last.0, output.events, output.level);
+        let span = BlockSpan { first_sequence, last_sequence, event_count, level };
+        self.log.prepare_block(&span, &output.frames)
+    }
+
+    /// Puts the prepared batch into the record, which comes before every answer.
     pub(crate) fn record(&mut self, output: &Output) -> Result<(), JournalError> {
         assert!(output.last <= self.published.durable(), "nothing passes the gate before it is durable");
-        let first = self.log.last_sequence() + 1;
-        if output.last.0 >= first {
-            let span = BlockSpan {
-                first_sequence: first,
-                last_sequence: output.last.0,
-                event_count: output.events,
-                level: output.level,
-            };
-            self.log.append_block(&span, &output.frames)?;
-        }
+        self.log.append_prepared()?;
+        assert!(output.last.0 <= self.log.last_sequence(), "the batch was prepared");
         self.published.released.store(output.last.0, Ordering::Release);
         Ok(())
     }
@@ -250,5 +289,6 @@ impl Gate {
         }
         drop(latency);
         output.looks.into_iter().for_each(|deliver| deliver());
+        self.used.give_back(output.frames);
     }
 }

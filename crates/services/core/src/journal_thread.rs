@@ -2,15 +2,16 @@
 //! that waits.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use heng_journal::{Journal, JournalError, RecordKind, SyncOutcome};
+use heng_journal::{Journal, JournalError, RecordKind, run_promptly};
 use heng_model::Seq;
 
+use crate::buffers::Buffers;
 use crate::error::CoreError;
 use crate::gate::{Published, until_space};
-use crate::sync_thread::{self, SyncSlot};
+use crate::sync_thread::{Pace, SyncThread};
 
 /// How often an idle journal looks at its disk.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,6 +36,8 @@ pub(crate) struct JournalWriter {
     /// Last command appended.
     last: Seq,
     published: Arc<Published>,
+    /// Where the payloads go when they are written.
+    used: Arc<Buffers>,
 }
 
 impl JournalWriter {
@@ -44,8 +47,9 @@ impl JournalWriter {
         segment_bytes: u64,
         last: Seq,
         published: Arc<Published>,
+        used: Arc<Buffers>,
     ) -> Self {
-        Self { journal, term, segment_bytes, last, published }
+        Self { journal, term, segment_bytes, last, published, used }
     }
 
     /// Appends one batch. A full disk changes nothing, and the call may be repeated.
@@ -99,18 +103,11 @@ impl JournalWriter {
 /// # Errors
 /// A failed fdatasync, or a journal that cannot be written: the process must end.
 pub(crate) fn run(batches: &Receiver<Stamped>, writer: JournalWriter) -> Result<Journal, CoreError> {
-    let slot = Arc::new(SyncSlot::default());
-    let (told, outcomes) = channel();
+    run_promptly();
     let published = Arc::clone(&writer.published);
-    let (shared, marks) = (Arc::clone(&slot), Arc::clone(&published));
-    let syncing = std::thread::Builder::new()
-        .name("sync".into())
-        .spawn(move || sync_thread::run(&shared, &told, &marks))
-        .expect("the system can start a thread");
-    let result = Appending { writer, slot: &slot, outcomes, outstanding: false }.run(batches);
-    slot.close();
-    let ended = syncing.join();
-    assert!(ended.is_ok(), "the sync thread does not panic");
+    let marks = Arc::clone(&published);
+    let syncing = SyncThread::start("sync", Pace::AtOnce, move |seq| marks.mark_durable(seq));
+    let result = Appending { writer, syncing, outstanding: false }.run(batches);
     if result.is_err() {
         published.fail();
     }
@@ -118,15 +115,14 @@ pub(crate) fn run(batches: &Receiver<Stamped>, writer: JournalWriter) -> Result<
 }
 
 /// The loop's own state.
-struct Appending<'a> {
+struct Appending {
     writer: JournalWriter,
-    slot: &'a SyncSlot,
-    outcomes: Receiver<SyncOutcome>,
+    syncing: SyncThread,
     /// Whether records wait for a sync that the journal has not taken note of.
     outstanding: bool,
 }
 
-impl Appending<'_> {
+impl Appending {
     fn run(mut self, batches: &Receiver<Stamped>) -> Result<Journal, CoreError> {
         let mut looked = Instant::now();
         let mut written = 0;
@@ -137,6 +133,7 @@ impl Appending<'_> {
                 Ok(batch) => {
                     self.append(&batch)?;
                     written += batch.payload.len() as u64;
+                    self.writer.used.give_back(batch.payload);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -149,7 +146,7 @@ impl Appending<'_> {
                 (looked, written) = (Instant::now(), 0);
             }
         }
-        self.slot.wait_idle();
+        self.syncing.wait_idle();
         self.take_note()?;
         self.writer.sync()?;
         Ok(self.writer.into_journal())
@@ -159,20 +156,20 @@ impl Appending<'_> {
         if !self.writer.has_room(batch.payload.len()) {
             // Starting a segment syncs the old one. The kernel reports a failed write-back to one caller only, so that
             // sync must not run beside another one.
-            self.slot.wait_idle();
+            self.syncing.wait_idle();
             self.take_note()?;
         }
         let published = Arc::clone(&self.writer.published);
         until_space(&published, || self.writer.append(batch))?;
         let ticket = self.writer.journal.begin_sync()?;
-        self.slot.ask(ticket, batch.last);
+        self.syncing.ask(ticket, batch.last);
         self.outstanding = true;
         Ok(())
     }
 
     /// Gives the outcomes of syncs back to the journal.
     fn take_note(&mut self) -> Result<(), CoreError> {
-        while let Ok(outcome) = self.outcomes.try_recv() {
+        while let Some(outcome) = self.syncing.next_outcome() {
             let mark = self.writer.journal.complete_sync(outcome)?;
             self.outstanding = mark.index < self.writer.journal.last_index();
         }

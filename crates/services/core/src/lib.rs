@@ -18,6 +18,7 @@
 //! Deliberately absent: transport, business rules (the engine's), replication (a later issue).
 
 mod batch;
+mod buffers;
 mod error;
 mod gate;
 mod journal_thread;
@@ -25,6 +26,7 @@ mod layout;
 #[cfg(test)]
 mod poison;
 mod port;
+mod portions;
 mod recovery;
 mod role;
 mod sequencer;

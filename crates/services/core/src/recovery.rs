@@ -1,21 +1,21 @@
 //! Rebuilding a state from files: snapshot, then journal, checked at every record.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 
-use heng_engine::{CURRENT_LEVEL, Capacity, EventWriter, OLDEST_LEVEL, State, apply, apply_quarantined};
+use heng_engine::{CURRENT_LEVEL, Capacity, EventWriter, OLDEST_LEVEL, State, apply, apply_quarantined, warm};
 use heng_journal::{
-    BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalError, JournalOptions, JournalReader,
-    RecordKind, RecordRef, Refusal, SnapshotStore, Storage,
+    BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalOptions, JournalReader, RecordKind, RecordRef,
+    SnapshotStore, Storage, quarantines,
 };
 use heng_model::hash::EventDigest;
 use heng_model::wire::WireError;
 use heng_model::{Command, PartitionId, Seq, Sequenced};
 
-use crate::batch::{batch_head, decode_batch};
+use crate::batch::batch_head;
 use crate::error::CoreError;
 use crate::layout::Layout;
+use crate::portions::{self, Next, Part, Portion};
 use crate::snapshots::load_snapshot;
 
 /// A partition that is ready to run.
@@ -68,42 +68,33 @@ struct Replayer {
     last_index: u64,
 }
 
-/// Turns a decoding error inside a record into one with its place.
-enum Step {
-    Wire(WireError),
-    Core(CoreError),
-}
-
-impl From<WireError> for Step {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
-    }
-}
-
 impl Replayer {
     fn at_the_beginning(partition: PartitionId, capacity: Capacity) -> Self {
         let (state, writer) = (State::new(partition, capacity), EventWriter::default());
         Self { state, writer, quarantined: Vec::new(), commands: 0, last_index: 0 }
     }
 
-    fn execute(&mut self, record: &RecordRef<'_>) -> Result<(), CoreError> {
-        self.last_index = record.index;
-        if record.kind != RecordKind::Commands {
+    /// Executes one part of a portion.
+    fn execute(&mut self, portion: &Portion, part: &Part) -> Result<(), CoreError> {
+        self.last_index = part.index;
+        self.check_part(part)?;
+        for at in part.commands.clone() {
+            warm(&self.state, &portion.commands, at);
+            self.apply(&portion.commands[at])?;
+        }
+        part.damage.map_or(Ok(()), |error| Err(CoreError::Record { index: part.index, error }))
+    }
+
+    /// A batch is of a level that this version executes, and continues the state.
+    fn check_part(&self, part: &Part) -> Result<(), CoreError> {
+        if part.kind != RecordKind::Commands {
             return Ok(());
         }
-        if !(OLDEST_LEVEL..=CURRENT_LEVEL).contains(&record.level) {
-            let (oldest, current) = (OLDEST_LEVEL, CURRENT_LEVEL);
-            return Err(CoreError::Level { index: record.index, level: record.level, oldest, current });
+        let (index, level, oldest, current) = (part.index, part.level, OLDEST_LEVEL, CURRENT_LEVEL);
+        if !(oldest..=current).contains(&level) {
+            return Err(CoreError::Level { index, level, oldest, current });
         }
-        let (index, expected, digest) = (record.index, self.state.seq().next(), self.writer.digest());
-        check_head(index, record.payload, expected, digest)?;
-        let begin = |_: Seq, _: EventDigest| Ok(());
-        decode_batch(record.payload, begin, |command| self.apply(&command).map_err(Step::Core)).map_err(|step| {
-            match step {
-                Step::Wire(error) => CoreError::Record { index, error },
-                Step::Core(error) => error,
-            }
-        })
+        part.head.map_or(Ok(()), |head| check_head(index, head, self.state.seq().next(), self.writer.digest()))
     }
 
     fn apply(&mut self, command: &Sequenced<Command>) -> Result<(), CoreError> {
@@ -189,11 +180,16 @@ pub fn recover(
         return Err(CoreError::NoStart { first, events, skipped });
     }
     replayer.quarantined = found.quarantined.iter().map(|q| q.sequence).collect();
-    let mut reader = journal.read_from(replayer.last_index + 1)?;
-    while let Some(record) = reader.next_record()? {
-        replayer.execute(&record)?;
-        complete_events(&mut replayer, &mut events, record.level)?;
-    }
+    let reader = journal.read_from(replayer.last_index + 1)?;
+    portions::for_each(reader, |portion| {
+        for part in &portion.parts {
+            replayer.execute(portion, part)?;
+            if part.ends {
+                complete_events(&mut replayer, &mut events, part.level)?;
+            }
+        }
+        Ok(Next::Wanted)
+    })?;
     let (held, executed) = (events.last_sequence(), replayer.state.seq().0);
     if held > executed {
         return Err(CoreError::JournalShort { journal: executed, events: held });
@@ -257,13 +253,18 @@ pub fn replay(
     } else {
         start_from(storage, layout, PartitionId(0), capacity, u64::MAX, &mut Vec::new())?
     };
-    replayer.quarantined = quarantines(storage, &layout.journal)?;
+    // They hold from the first execution on, wherever they stand.
+    let found = quarantines(storage.as_ref(), &layout.journal)?;
+    replayer.quarantined = found.iter().map(|quarantine| quarantine.sequence).collect();
     let from = replayer.last_index + 1;
-    let mut reader = JournalReader::open(Arc::clone(storage), &layout.journal, from, Check::Checksums)?;
-    while let Some(record) = reader.next_record()? {
-        replayer.execute(&record)?;
-        replayer.writer.clear_frames();
-    }
+    let reader = JournalReader::open(Arc::clone(storage), &layout.journal, from, Check::Checksums)?;
+    portions::for_each(reader, |portion| {
+        for part in &portion.parts {
+            replayer.execute(portion, part)?;
+            replayer.writer.clear_frames();
+        }
+        Ok(Next::Wanted)
+    })?;
     Ok(replayer.into())
 }
 
@@ -284,19 +285,23 @@ pub(crate) fn replay_vouched(
     if last <= replayer.state.seq().0 {
         return Ok(None);
     }
-    let mut reader = open()?.follow();
-    while let Some(record) = reader.next_record()? {
-        if replayer.state.seq().0 == last && record.kind == RecordKind::Commands {
-            check_head(record.index, record.payload, replayer.state.seq().next(), replayer.writer.digest())?;
-            return Ok(Some(replayer.into()));
+    let mut vouched = false;
+    portions::for_each(open()?.follow(), |portion| {
+        for part in &portion.parts {
+            if let (Some(head), true) = (part.head, replayer.state.seq().0 == last) {
+                check_head(part.index, head, replayer.state.seq().next(), replayer.writer.digest())?;
+                vouched = true;
+                return Ok(Next::Unwanted);
+            }
+            if cancelled() {
+                return Ok(Next::Unwanted);
+            }
+            replayer.execute(portion, part)?;
+            replayer.writer.clear_frames();
         }
-        if cancelled() {
-            return Ok(None);
-        }
-        replayer.execute(&record)?;
-        replayer.writer.clear_frames();
-    }
-    Ok(None)
+        Ok(Next::Wanted)
+    })?;
+    Ok(vouched.then(|| replayer.into()))
 }
 
 /// The last command at or below `durable` behind which another record begins (0 = none), and the quarantines.
@@ -315,8 +320,8 @@ fn survey(reader: &mut JournalReader, durable: u64, quarantined: &mut Vec<u64>) 
 }
 
 /// A record continues the state: by sequence, and by the digest of all events before it.
-fn check_head(index: u64, payload: &[u8], expected: Seq, digest: EventDigest) -> Result<(), CoreError> {
-    let (first, recorded) = batch_head(payload).map_err(|error| CoreError::Record { index, error })?;
+fn check_head(index: u64, head: (Seq, EventDigest), expected: Seq, digest: EventDigest) -> Result<(), CoreError> {
+    let (first, recorded) = head;
     if first != expected {
         return Err(CoreError::Sequence { index, found: first.0, expected: expected.0 });
     }
@@ -324,20 +329,6 @@ fn check_head(index: u64, payload: &[u8], expected: Seq, digest: EventDigest) ->
         return Err(CoreError::Diverged { sequence: first.0 });
     }
     Ok(())
-}
-
-/// All quarantines that a journal holds: they hold from the first execution on, wherever they stand.
-fn quarantines(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Vec<u64>, CoreError> {
-    let open = |from| JournalReader::open(Arc::clone(storage), dir, from, Check::Checksums);
-    let mut reader = match open(1) {
-        Err(JournalError::Refused(Refusal::OutOfRange { first, .. })) => open(first)?,
-        other => other?,
-    };
-    let mut found = Vec::new();
-    while let Some(record) = reader.next_record()? {
-        found.extend(quarantine_in(&record));
-    }
-    Ok(found)
 }
 
 fn quarantine_in(record: &RecordRef<'_>) -> Option<u64> {

@@ -12,6 +12,7 @@ use heng_model::{AccountId, ParentId, PartitionId, UnixNanos};
 use heng_runtime::{Clock, LatencyHistogram};
 
 use crate::batch::CommandBatch;
+use crate::buffers::Buffers;
 use crate::error::CoreError;
 use crate::gate::{Gate, Output, Published};
 use crate::journal_thread::{self, JournalWriter, Stamped};
@@ -98,6 +99,7 @@ impl Parts {
             cancel: Arc::default(),
             last: recovered.snapshot,
         });
+        let (payloads, frames) = (Arc::new(Buffers::default()), Arc::new(Buffers::default()));
         let sequencer = Sequencer {
             state: recovered.state,
             writer: recovered.writer,
@@ -110,10 +112,15 @@ impl Parts {
             follows_clock: options.follows_clock,
             latency: LatencyHistogram::default(),
             batch: CommandBatch::default(),
+            commands: Vec::new(),
+            outcomes: Vec::new(),
+            payloads: Arc::clone(&payloads),
+            frames: Arc::clone(&frames),
         };
         let marks = Arc::clone(&published);
-        let writer = JournalWriter::new(recovered.journal, recovered.term, options.segment_bytes, last, marks);
-        let gate = Gate::new(recovered.events, Arc::clone(&published));
+        let writer =
+            JournalWriter::new(recovered.journal, recovered.term, options.segment_bytes, last, marks, payloads);
+        let gate = Gate::new(recovered.events, Arc::clone(&published), frames);
         Ok(Self { sequencer, stamped, outputs, writer, gate, worker, input, published, facts })
     }
 }

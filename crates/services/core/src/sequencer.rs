@@ -13,6 +13,7 @@ use heng_model::{Command, Seq, Sequenced, UnixNanos};
 use heng_runtime::{Clock, LatencyHistogram};
 
 use crate::batch::CommandBatch;
+use crate::buffers::Buffers;
 use crate::gate::{Completion, Output, Published};
 use crate::journal_thread::Stamped;
 use crate::port::{Look, Request, Submission};
@@ -37,6 +38,12 @@ pub(crate) struct Sequencer {
     pub(crate) follows_clock: bool,
     pub(crate) latency: LatencyHistogram,
     pub(crate) batch: CommandBatch,
+    /// Room for the commands of a batch and for their outcomes, used again and again.
+    pub(crate) commands: Vec<Sequenced<Command>>,
+    pub(crate) outcomes: Vec<Completion>,
+    /// Buffers for the journal and for the gate, which give them back.
+    pub(crate) payloads: Arc<Buffers>,
+    pub(crate) frames: Arc<Buffers>,
 }
 
 type Answers = (Sender<Vec<Completion>>, Vec<Completion>, Instant);
@@ -70,7 +77,7 @@ impl Sequencer {
 
     /// Waits for submissions and stamps what has come.
     fn gather(&mut self, wait: Duration) -> Gathered {
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered { commands: std::mem::take(&mut self.commands), ..Gathered::default() };
         match self.input.recv_timeout(wait) {
             Ok(submission) => self.add(submission, &mut gathered),
             Err(RecvTimeoutError::Timeout) => self.add_tick(&mut gathered),
@@ -124,7 +131,7 @@ impl Sequencer {
             batch.add(command.time, &command.command);
         }
         let last = commands.last().expect("only called with commands").seq;
-        let stamped = Stamped { last, level: self.state.level(), payload: batch.bytes().to_vec() };
+        let stamped = Stamped { last, level: self.state.level(), payload: self.payloads.holding(batch.bytes()) };
         self.journal.send(stamped).is_ok()
     }
 
@@ -133,7 +140,8 @@ impl Sequencer {
         let Gathered { commands, senders, looks, .. } = gathered;
         let level = self.state.level();
         let events_before = self.writer.total();
-        let mut outcomes = self.decide(&commands).into_iter();
+        self.decide(&commands);
+        let mut outcomes = self.outcomes.drain(..);
         let answers: Vec<Answers> = senders
             .into_iter()
             .map(|(answers, tickets, at)| {
@@ -142,19 +150,24 @@ impl Sequencer {
                 (answers, told, at)
             })
             .collect();
+        drop(outcomes);
         let looks = looks.into_iter().map(|look| look(&self.state)).collect::<Vec<_>>();
-        if commands.is_empty() && looks.is_empty() {
+        let idle = commands.is_empty() && looks.is_empty();
+        self.commands = commands;
+        self.commands.clear();
+        if idle {
             return true;
         }
-        let frames = self.writer.frames().to_vec();
+        let frames = self.frames.holding(self.writer.frames());
         self.writer.clear_frames();
         let events = u32::try_from(self.writer.total() - events_before).unwrap_or(u32::MAX);
         self.gate.send(Output { last: self.state.seq(), level, frames, events, answers, looks }).is_ok()
     }
 
-    /// Applies the commands. A panic in the engine is our own bug: its sequence is recorded and the process ends.
-    fn decide(&mut self, commands: &[Sequenced<Command>]) -> Vec<Completion> {
-        let mut outcomes = Vec::with_capacity(commands.len());
+    /// Applies the commands and keeps their outcomes. A panic in the engine is our own bug: its sequence is recorded and
+    /// the process ends.
+    fn decide(&mut self, commands: &[Sequenced<Command>]) {
+        self.outcomes.clear();
         let mut before = Instant::now();
         for (at, command) in commands.iter().enumerate() {
             warm(&self.state, commands, at);
@@ -166,7 +179,7 @@ impl Sequencer {
             }));
             let Ok(outcome) = applied else { abort_at(&self.abort_mark, command.seq) };
             self.writer.finish();
-            outcomes.push(Completion {
+            self.outcomes.push(Completion {
                 ticket: 0,
                 seq: command.seq,
                 code: outcome.code,
@@ -177,7 +190,6 @@ impl Sequencer {
             self.latency.record(u64::try_from((now - before).as_nanos()).unwrap_or(u64::MAX));
             before = now;
         }
-        outcomes
     }
 }
 

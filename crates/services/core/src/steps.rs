@@ -97,7 +97,7 @@ impl CoreSteps {
             self.waiting = Some(output);
             return Ok(false);
         }
-        let recorded = self.gate.record(&output);
+        let recorded = self.gate.prepare(&output).and_then(|()| self.gate.record(&output));
         if recorded.is_err() {
             self.waiting = Some(output);
             recorded?;

@@ -95,6 +95,51 @@ fn a_poison_command_stops_the_start_by_name_until_two_people_quarantine_it() {
     assert_eq!(refusals, [(2, RejectCode::Quarantined)]);
 }
 
+/// A journal with one record of `count` memos, whose payload is then changed by `change`.
+fn one_long_record(disk: &SimStorage, count: u64, change: impl FnOnce(&mut Vec<u8>)) -> CoreOptions {
+    let options = options(Path::new("/core"), disk.shared());
+    let (mut journal, _) =
+        Journal::open(disk.shared(), &Layout::new(&options.data).journal, JournalOptions::default()).unwrap();
+    let mut batch = crate::CommandBatch::default();
+    batch.begin(heng_model::Seq(1), heng_model::hash::EventDigest::default(), heng_model::UnixNanos(0));
+    for n in 0..count {
+        batch.add(heng_model::UnixNanos(1_000 + n as i64), &memo(&format!("topic {}", n % 100)));
+    }
+    let mut payload = batch.bytes().to_vec();
+    change(&mut payload);
+    journal.append(1, CURRENT_LEVEL, heng_journal::RecordKind::Commands, &payload).unwrap();
+    journal.sync().unwrap();
+    options
+}
+
+#[test]
+fn a_record_longer_than_a_portion_is_executed_whole_and_makes_one_block() {
+    let disk = SimStorage::new();
+    let options = one_long_record(&disk, 5_000, |_| {});
+    let layout = Layout::new(&options.data);
+    let replayed = replay(&disk.shared(), &layout, Capacity::default(), true).unwrap();
+    assert_eq!((replayed.commands, replayed.last_index, replayed.state.seq().0), (5_000, 1, 5_000));
+    let recovered = recovered(&options).unwrap();
+    assert_eq!((recovered.commands, recovered.events.last_sequence()), (5_000, 5_000));
+    assert_eq!(recovered.state.hash(), replayed.state.hash());
+    assert_eq!(recovered.writer.digest(), replayed.digest);
+    assert_eq!(recovered.events.read_from(1).unwrap().count(), 1);
+}
+
+#[test]
+fn a_record_that_ends_inside_a_command_stops_by_name() {
+    for count in [1, 1_024, 1_025, 3_000] {
+        let disk = SimStorage::new();
+        let options = one_long_record(&disk, count, |payload| payload.truncate(payload.len() - 1));
+        let stopped = replay(&disk.shared(), &Layout::new(&options.data), Capacity::default(), true).map(|_| ());
+        assert!(matches!(stopped, Err(CoreError::Record { index: 1, .. })), "{count}: {stopped:?}");
+    }
+    let disk = SimStorage::new();
+    let options = one_long_record(&disk, 1, |payload| payload.truncate(3));
+    let stopped = replay(&disk.shared(), &Layout::new(&options.data), Capacity::default(), true).map(|_| ());
+    assert!(matches!(stopped, Err(CoreError::Record { index: 1, .. })), "{stopped:?}");
+}
+
 /// The folder that tells a child process of the next test to be the core that aborts.
 const ABORT_IN: &str = "HENG_TEST_ABORT_IN";
 

@@ -151,6 +151,72 @@ fn a_torn_tail_is_dropped_and_synced_blocks_stay() {
 }
 
 #[test]
+fn a_sync_apart_covers_what_stood_there_when_it_began() {
+    let (sim, mut log) = log_of(2);
+    log.append_block(&span(20, 24), &raw(20)).unwrap();
+    let ticket = log.begin_sync().unwrap();
+    log.append_block(&span(25, 29), &raw(25)).unwrap();
+    assert_eq!(log.durable_sequence(), 19, "a sync that has not run makes nothing durable");
+    let outcome = ticket.run_gently();
+    assert!(outcome.is_sound());
+    assert_eq!(log.durable_sequence(), 19, "nor does one that the log has not been told of");
+    assert_eq!(log.complete_sync(outcome).unwrap(), 24);
+    assert_eq!((log.durable_sequence(), log.last_sequence()), (24, 29));
+    drop(log);
+    sim.crash(Crash::DropUnsynced);
+    let (log, found) = EventLog::open(sim.shared(), Path::new(DIR), options()).unwrap();
+    assert!(found.last_sequence >= 24);
+    assert_eq!(log.durable_sequence(), found.last_sequence);
+}
+
+#[test]
+fn a_sync_apart_of_a_segment_that_was_closed_meanwhile_takes_nothing_back() {
+    let (sim, mut log) = log_of(2);
+    log.append_block(&span(20, 24), &raw(20)).unwrap();
+    let ticket = log.begin_sync().unwrap();
+    let before = segments(&sim).len();
+    let mut first = 25;
+    while segments(&sim).len() == before {
+        log.prepare_block(&span(first, first + 4), &raw(first)).unwrap();
+        let fits = log.has_room_for_prepared();
+        log.append_prepared().unwrap();
+        assert_eq!(fits, segments(&sim).len() == before, "room is told truly");
+        first += 5;
+    }
+    let durable = log.durable_sequence();
+    assert_eq!(durable, first - 6, "a closed segment is durable");
+    assert_eq!(log.complete_sync(ticket.run()).unwrap(), durable);
+}
+
+#[test]
+fn a_failed_sync_apart_is_fatal() {
+    let (sim, mut log) = log_of(2);
+    log.append_block(&span(20, 24), &raw(20)).unwrap();
+    sim.fail_sync_data_at(1);
+    let outcome = log.begin_sync().unwrap().run();
+    assert!(!outcome.is_sound());
+    assert!(matches!(log.complete_sync(outcome), Err(JournalError::Fatal { .. })));
+    assert!(matches!(log.append_block(&span(25, 29), &raw(25)), Err(JournalError::Fatal { .. })));
+    assert!(matches!(log.begin_sync(), Err(JournalError::Fatal { .. })));
+    assert_eq!(log.durable_sequence(), 19);
+}
+
+#[test]
+fn a_prepared_block_waits_for_space() {
+    let (sim, mut log) = log_of(0);
+    let noise: Vec<u8> = (0u32..800).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    log.prepare_block(&span(10, 14), &noise).unwrap();
+    sim.set_byte_budget(Some(sim.used_bytes()));
+    assert!(matches!(log.append_prepared(), Err(JournalError::DiskFull { .. })));
+    assert_eq!(log.last_sequence(), 9);
+    sim.set_byte_budget(None);
+    log.append_prepared().unwrap();
+    log.append_prepared().unwrap();
+    assert_eq!(log.last_sequence(), 14, "it is appended once");
+    assert_eq!(log.read_from(10).unwrap().next().unwrap().unwrap(), (span(10, 14), noise));
+}
+
+#[test]
 fn every_flipped_bit_is_noticed() {
     let (sim, log) = log_of(12);
     let head = log.chain_head();

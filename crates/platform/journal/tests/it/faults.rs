@@ -120,6 +120,53 @@ fn a_failed_fdatasync_is_fatal_and_never_retried() {
     }
 }
 
+/// The kernel takes pages whose write-back failed for clean: the next process reads them, and a sync of its own would
+/// not write them. Whoever opens the log must not rely on them before they are on the disk.
+#[test]
+fn a_restart_after_a_failed_fdatasync_does_not_trust_the_page_cache() {
+    for unsynced in [1, 2, 9] {
+        let sim = SimStorage::new();
+        let (mut journal, _) = open(&sim);
+        append(&mut journal, 10).unwrap();
+        journal.sync().unwrap();
+        for _ in 0..unsynced {
+            append(&mut journal, 300).unwrap();
+        }
+        sim.fail_sync_data_at(1);
+        assert!(matches!(journal.sync(), Err(JournalError::Fatal { .. })));
+        drop(journal);
+        sim.crash(Crash::ProcessOnly);
+        let (journal, found) = open(&sim);
+        assert_eq!(found.last_index, 1 + unsynced, "the page cache holds them");
+        assert_eq!(journal.durable_mark().index, found.last_index);
+        drop(journal);
+        sim.crash(Crash::DropUnsynced);
+        let (_, kept) = open(&sim);
+        assert_eq!((kept.last_index, kept.chain_head, kept.torn), (found.last_index, found.chain_head, None));
+    }
+}
+
+#[test]
+fn nor_does_the_event_log() {
+    let sim = SimStorage::new();
+    let open = || EventLog::open(sim.shared(), Path::new("/events"), EventLogOptions::default()).unwrap();
+    let span = |sequence| BlockSpan { first_sequence: sequence, last_sequence: sequence, event_count: 1, level: 1 };
+    let (mut log, _) = open();
+    log.append_block(&span(1), b"one").unwrap();
+    log.sync().unwrap();
+    log.append_block(&span(2), b"two").unwrap();
+    log.append_block(&span(3), b"three").unwrap();
+    sim.fail_sync_data_at(1);
+    assert!(matches!(log.sync(), Err(JournalError::Fatal { .. })));
+    drop(log);
+    sim.crash(Crash::ProcessOnly);
+    let (log, _) = open();
+    assert_eq!(log.durable_sequence(), 3);
+    drop(log);
+    sim.crash(Crash::DropUnsynced);
+    assert_eq!(open().1.last_sequence, 3);
+}
+
 #[test]
 fn a_failed_fdatasync_inside_a_roll_is_fatal_too() {
     for nth in 1..=3 {

@@ -3,7 +3,7 @@
 use crate::driver::{DIR, open, small_options};
 use heng_journal::{
     Check, Crash, Journal, JournalError, JournalOptions, JournalReader, LogStart, PAYLOAD_BYTES_MAX, Preallocation,
-    Quarantine, RecordKind, Refusal, SimStorage, Storage, VOTE_BYTES_MAX, repair_plan, verify,
+    Quarantine, RecordKind, Refusal, SimStorage, Storage, VOTE_BYTES_MAX, quarantines, repair_plan, verify,
 };
 use std::path::Path;
 
@@ -272,6 +272,35 @@ fn votes_are_replaced_whole() {
         journal = open(&sim).0;
         assert_eq!(journal.read_vote().unwrap().as_deref(), Some(vote));
     }
+}
+
+#[test]
+fn quarantines_are_found_by_the_headers_alone() {
+    let sim = SimStorage::new();
+    assert!(sim.create_dir(Path::new(DIR)).is_ok());
+    assert_eq!(quarantines(&sim, Path::new(DIR)).unwrap(), []);
+    let (mut journal, _) = open(&sim);
+    let mut expected = Vec::new();
+    for n in 0..40 {
+        journal.append(1, 1, RecordKind::Commands, &vec![3; n * 37]).unwrap();
+        if n % 13 == 5 {
+            let found = Quarantine { sequence: n as u64, ..quarantine("li", "wang") };
+            journal.append_quarantine(1, 1, &found).unwrap();
+            expected.push(found);
+        }
+    }
+    journal.append(1, 1, RecordKind::Commands, &[9; 6_000]).unwrap();
+    journal.sync().unwrap();
+    assert!(sim.list(Path::new(DIR)).unwrap().len() > 4, "there are several segments");
+    assert_eq!((expected.len(), quarantines(&sim, Path::new(DIR)).unwrap()), (3, expected.clone()));
+    // The last byte of the payload of the first record with one: whoever reads that record will say so.
+    let path = Path::new(DIR).join(format!("{:020}.seg", 1));
+    assert!(sim.corrupt(&path, 80 + 80 + 80 + 36, 1));
+    assert_eq!(quarantines(&sim, Path::new(DIR)).unwrap(), expected);
+    assert!(reader(&sim, 1).any(|record| record.is_err()));
+    // Its header: what stands behind it cannot be found any more.
+    assert!(sim.corrupt(&path, 80 + 80 + 12, 1));
+    assert!(matches!(quarantines(&sim, Path::new(DIR)), Err(JournalError::Damaged { .. })));
 }
 
 #[test]
