@@ -2,7 +2,7 @@
 """Recomputes a broker's day from its exported event log alone.
 
 Reads `heng events export --from 1 --json` (a file, or stdin) and checks balances, holds, fees, price-time priority,
-T+1 and quantities, as docs/events.md describes them. It shares no code and no tables with the core: fees come from
+T+1, due money and quantities, as docs/events.md describes them. It shares no code and no tables with the core: fees come from
 rates.json beside it. Plain Python 3.9 or later, no packages.
 
 Exit code: 0 everything agrees, 1 a violation, 2 the input cannot be read.
@@ -117,14 +117,54 @@ def total_of(fees):
     return sum(fees) - fees[3] - fees[4]
 
 
+class Cash:
+    """Money of one account in one currency."""
+
+    __slots__ = ("balance", "frozen", "frozen_hk", "due", "hk_due")
+
+    def __init__(self):
+        # Of what is frozen, `frozen_hk` is held for Hong Kong buys, which use Hong Kong proceeds first.
+        self.balance = self.frozen = self.frozen_hk = 0
+        # Proceeds that are due in one, two and three days; those of Hong Kong in one and two of its settlement days.
+        self.due, self.hk_due = [0, 0, 0], [0, 0]
+
+    def roll(self, hk_settles):
+        self.due = [self.due[1], self.due[2], 0]
+        if hk_settles:
+            self.hk_due = [self.hk_due[1], 0]
+
+    def settle(self, amount, connect, days):
+        """What a fill paid or received: proceeds become due later, payments use what is not due yet, latest first."""
+        self.balance += amount
+        due = self.hk_due if connect else self.due
+        if amount > 0:
+            due[min(max(days, 1), len(due)) - 1] += amount
+            return
+        for place in reversed(range(len(due))):
+            used = min(-amount, due[place])
+            due[place] -= used
+            amount += used
+
+    def kept_for_hk(self):
+        return max(sum(self.hk_due), self.frozen_hk)
+
+    def available(self):
+        return self.balance - (self.frozen - self.frozen_hk) - self.kept_for_hk()
+
+    def available_hk(self):
+        return self.balance - self.frozen
+
+    def settled(self):
+        """What is neither held, nor due, nor kept: negative if even that is not there."""
+        return self.balance - max(self.frozen - self.frozen_hk, sum(self.due)) - self.kept_for_hk()
+
+
 class Account:
-    __slots__ = ("kind", "commission", "cash", "positions")
+    __slots__ = ("kind", "commission", "line", "cash", "positions")
 
     def __init__(self, kind, commission):
-        self.kind, self.commission = kind, commission
-        # Per currency: balance, frozen, due tomorrow, Hong Kong proceeds due in one and in two days, and the
-        # part of frozen that is held for Hong Kong buys, which use those proceeds first.
-        self.cash = defaultdict(lambda: [0, 0, 0, 0, 0, 0])
+        self.kind, self.commission, self.line = kind, commission, 0
+        self.cash = defaultdict(Cash)
         # Per instrument: sellable, frozen, unsellable.
         self.positions = defaultdict(lambda: [0, 0, 0])
 
@@ -229,6 +269,9 @@ class Checker:
     def on_AccountOpened(self, e):
         self.accounts[e["account"]] = Account(e["kind"], e["commission"])
 
+    def on_AccountLimitsSet(self, e):
+        self.accounts[e["account"]].line = e["credit_line"]
+
     def on_InstrumentDefined(self, e):
         self.instruments[e["instrument"]] = Instrument(e["board"], e["class"])
 
@@ -254,7 +297,7 @@ class Checker:
             instrument.clear()
         for account in self.accounts.values():
             for cash in account.cash.values():
-                cash[2], cash[3], cash[4] = 0, cash[4], 0
+                cash.roll(e["hk_settles"])
             for position in account.positions.values():
                 position[0] += position[2]
                 position[2] = 0
@@ -263,20 +306,34 @@ class Checker:
         self.holds_true("day-end", self.live == 0, f"{self.live} orders live after the day closed")
         self.same("day-end", "trades of the day", e["trades"], len(self.trades))
         for account in self.accounts.values():
-            frozen = any(cash[1] for cash in account.cash.values()) or any(p[1] for p in account.positions.values())
+            frozen = any(cash.frozen for cash in account.cash.values()) or any(p[1] for p in account.positions.values())
             self.holds_true("day-end", not frozen, "something is held after the day closed")
         self.check_trades_reported()
 
     # Money and shares outside fills.
 
     def on_CashPosted(self, e):
-        cash = self.accounts[e["account"]].cash[e["currency"]]
-        cash[0] += e["amount"]
-        self.house_cash[e["house"], e["currency"]] -= e["amount"]
-        self.same("balances", f"balance of account {e['account']}", e["balance"], cash[0])
+        account = self.accounts[e["account"]]
+        cash = account.cash[e["currency"]]
         if e["reason"] == "withdrawal":
-            free = cash[0] - cash[1] - cash[2] - cash[3] - cash[4]
-            self.holds_true("balances", free >= 0, f"account {e['account']} withdrew more than is free and settled")
+            self.check_withdrawal(e, account, cash)
+        cash.balance += e["amount"]
+        self.house_cash[e["house"], e["currency"]] -= e["amount"]
+        self.same("balances", f"balance of account {e['account']}", e["balance"], cash.balance)
+
+    def check_withdrawal(self, e, account, cash):
+        """No more leaves than is withdrawable, and nothing while the client owes anything in any currency."""
+        owed = any(one.balance < 0 for one in account.cash.values())
+        self.holds_true("withdrawals", not owed, f"account {e['account']} withdrew while it owed money")
+        free = self.withdrawable(account, e["currency"])
+        self.holds_true("withdrawals", -e["amount"] <= free,
+                        f"account {e['account']} withdrew {-e['amount']}, withdrawable {free}")
+
+    @staticmethod
+    def withdrawable(account, currency):
+        """An option account keeps its margin requirement, which is in yuan."""
+        kept = account.line if account.kind == "option" and currency == "CNY" else 0
+        return max(account.cash[currency].settled() - kept, 0)
 
     def on_HoldingPosted(self, e):
         position = self.accounts[e["account"]].positions[e["instrument"]]
@@ -316,10 +373,10 @@ class Checker:
         self.same("holds", f"shares held for order {order.number}", e["hold_quantity"], shares)
         if order.side == "buy":
             cash = order.account.cash[order.currency]
-            cash[1] += e["hold_cash"] - order.hold_cash
+            cash.frozen += e["hold_cash"] - order.hold_cash
             if order.instrument.board == "hk":
-                cash[5] += e["hold_cash"] - order.hold_cash
-            self.holds_true("holds", cash[1] >= 0 and e["hold_cash"] >= 0, f"negative hold after order {order.number}")
+                cash.frozen_hk += e["hold_cash"] - order.hold_cash
+            self.holds_true("holds", cash.frozen >= cash.frozen_hk >= 0 and e["hold_cash"] >= 0, f"negative hold after order {order.number}")
         order.hold_cash = e["hold_cash"]
 
     def on_OrderPlaced(self, e):
@@ -349,10 +406,7 @@ class Checker:
             self.holds_true("t+1", position[0] >= 0, f"order {order.number} sells shares that are not sellable")
         elif account.kind == "cash":
             cash = account.cash[order.currency]
-            if instrument.board == "hk":
-                free = cash[0] - cash[1]
-            else:
-                free = cash[0] - (cash[1] - cash[5]) - max(cash[3] + cash[4], cash[5])
+            free = cash.available_hk() if instrument.board == "hk" else cash.available()
             self.holds_true("holds", free >= 0, f"order {order.number} holds more cash than account {e['account']} has")
 
     def on_OrderWorking(self, e):
@@ -501,15 +555,8 @@ class Checker:
         house["handling", quoted] += fees[3]
         house["regulatory", quoted] += fees[4]
         house["hk-levies", quoted] += sum(fees[5:])
-        row = order.account.cash[order.currency]
-        row[0] += cash
-        if order.side == "sell" and cash > 0:
-            row[4 if order.instrument.reference["settlement_days"] >= 2 else 2] += cash
-        if cash < 0 and order.instrument.board == "hk":
-            for bucket in (4, 3):
-                used = min(-cash, row[bucket])
-                row[bucket] -= used
-                cash += used
+        days = order.instrument.reference["settlement_days"]
+        order.account.cash[order.currency].settle(cash, order.instrument.board == "hk", days)
         position = order.account.positions[e["instrument"]]
         if order.side == "buy":
             position[0 if order.instrument.reference["same_day_sale"] else 2] += e["quantity"]
@@ -570,7 +617,7 @@ class Checker:
         clients, shares = defaultdict(int), defaultdict(int)
         for account in self.accounts.values():
             for currency, cash in account.cash.items():
-                clients[currency] += cash[0]
+                clients[currency] += cash.balance
             for instrument, position in account.positions.items():
                 shares[instrument] += sum(position)
         for (_, currency), amount in self.house_cash.items():
@@ -582,6 +629,17 @@ class Checker:
         for instrument, quantity in shares.items():
             self.same("balances", f"shares of instrument {instrument}, clients and house together", quantity, 0)
         return sum(map(abs, clients.values())), sum(map(abs, shares.values()))
+
+    def money(self):
+        """Every account's money as it stands, one row for each currency that ever moved, by account and currency."""
+        for number, account in sorted(self.accounts.items()):
+            for currency, cash in sorted(account.cash.items()):
+                line = account.line if currency == "CNY" else 0
+                change = {"credit": line, "option": -line}.get(account.kind, 0)
+                yield {"account": number, "currency": currency, "balance": cash.balance, "frozen": cash.frozen,
+                       "due": cash.due, "hk_due": cash.hk_due, "available": cash.available() + change,
+                       "available_hk": cash.available_hk() + change,
+                       "withdrawable": self.withdrawable(account, currency)}
 
     def summary(self, cash_imbalance, securities_imbalance):
         house = {f"{name} {currency}": amount for (name, currency), amount in sorted(self.house_cash.items())}
@@ -618,6 +676,7 @@ def main():
     parser.add_argument("file", nargs="?", default="-", help="JSON lines; - or nothing = stdin")
     parser.add_argument("--rates", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "rates.json"))
     parser.add_argument("--json", action="store_true", help="one object on stdout")
+    parser.add_argument("--money", action="store_true", help="also every account's money as it stands at the end")
     options = parser.parse_args()
     checker = Checker(Rates(options.rates))
     try:
@@ -630,12 +689,16 @@ def main():
         print(error, file=sys.stderr)
         return 2
     summary = checker.summary(*checker.finish())
+    if options.money:
+        summary["money"] = list(checker.money())
     if options.json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
         for name, value in summary.items():
-            if name != "violations":
+            if name not in ("violations", "money"):
                 print(f"{name}: {value}")
+        for row in summary.get("money", ()):
+            print("money: " + ", ".join(f"{name} {value}" for name, value in row.items()))
         for bad in summary["violations"]:
             print(f"VIOLATION {bad['seq']}/{bad['index']} [{bad['rule']}] {bad['message']}")
     empty = summary["events"] == 0

@@ -42,7 +42,7 @@ def opened():
     day.command().tell("CashPosted", account=1, currency="CNY", amount=50_000 * YUAN, reason="deposit", house="bank",
                        reference=1, balance=50_000 * YUAN)
     day.command().tell("HoldingPosted", account=2, instrument=0, quantity=1_000, reason="transfer", reference=1, total=1_000)
-    day.command().tell("DayOpened", date="2026-07-06")
+    day.command().tell("DayOpened", date="2026-07-06", hk_settles=True)
     day.tell("ReferenceSet", instrument=0, prev_close=10 * YUAN, limit_up=11 * YUAN, limit_down=9 * YUAN, tick=100,
              risk_warning=False, same_day_sale=False, settlement_days=1, currency="CNY", suspended=False)
     return day
@@ -141,7 +141,7 @@ class Right(unittest.TestCase):
 
     def test_shares_bought_yesterday_may_be_sold(self):
         day = right_day()
-        day.command().tell("DayOpened", date="2026-07-07")
+        day.command().tell("DayOpened", date="2026-07-07", hk_settles=True)
         place(day, 4, 1, "sell", 10 * YUAN, 1_000)
         self.assertEqual(check(day.events)["violations"], [])
 
@@ -153,6 +153,97 @@ class Right(unittest.TestCase):
         # Hong Kong, 31,340 dollars: stamp 32, SFC 0.85, AFRC 0.05, trading 1.77, settlement 1.32.
         fees = check_events.fees_on(RATES.schedule("hk", "stock", "buy", "2026-07-06"), 31_340 * YUAN, 0)
         self.assertEqual((fees[1], *fees[5:]), (320_000, 8_500, 500, 17_700, 13_200))
+
+
+def hong_kong_days(*settles):
+    """Client 1 has 100,000 yuan and sells 400 shares at 78.35 dollars, 0.92 yuan each; then a day for each of
+    `settles`, which tells whether Hong Kong settles on it."""
+    day = Day()
+    for account in (1, 2):
+        day.command().tell("AccountOpened", account=account, owner=account, kind="cash", rights=1, commission=0)
+    day.command().tell("InstrumentDefined", instrument=0, symbol="00700.HK", board="hk", **{"class": "stock"})
+    for account in (1, 2):
+        day.command().tell("CashPosted", account=account, currency="CNY", amount=100_000 * YUAN, reason="deposit",
+                           house="bank", reference=1, balance=100_000 * YUAN)
+    day.command().tell("HoldingPosted", account=1, instrument=0, quantity=400, reason="transfer", reference=1, total=400)
+    day.command().tell("ExchangeRatesSet", sell_reference=93_000_000, buy_reference=92_000_000)
+    day.command().tell("DayOpened", date="2026-07-06", hk_settles=True)
+    day.tell("ReferenceSet", instrument=0, prev_close=78 * YUAN, limit_up=0, limit_down=0, tick=500,
+             risk_warning=False, same_day_sale=True, settlement_days=2, currency="HKD", suspended=False)
+    day.command().tell("PhaseChanged", board="hk", **{"class": "stock"}, phase="continuous")
+    place(day, 1, 1, "sell", 783_500, 400, kind="enhanced-limit")
+    working(day, 1, "sell", 783_500, 400)
+    # 31,340 dollars and fees of 35.99 are 31,375.99; at 0.93 yuan, up to the fen.
+    place(day, 2, 2, "buy", 783_500, 400, hold_cash=291_796_800, kind="enhanced-limit")
+    trade(day, 1, 783_500, 400, 2, 1)
+    fees = {**FEE_FIELDS, "stamp": 32 * YUAN, "sfc": 8_500, "afrc": 500, "trading": 17_700, "settlement": 13_200}
+    for order, account, side, rate, cash in ((2, 2, "buy", 93_000_000, -291_796_700), (1, 1, "sell", 92_000_000, 287_996_900)):
+        day.tell("OrderFilled", order=order, account=account, instrument=0, trade=1, side=side, price=783_500,
+                 quantity=400, filled=400, amount=31_340 * YUAN, **fees, rate=rate, cash=cash, hold_cash=0,
+                 hold_quantity=0)
+    for number, hk_settles in enumerate(settles, 7):
+        day.command().tell("DayClosed", date=f"2026-07-{number - 1:02}", orders=0, trades=1 if number == 7 else 0)
+        day.command().tell("DayOpened", date=f"2026-07-{number:02}", hk_settles=hk_settles)
+    return day
+
+
+def withdraw(day, amount, balance):
+    day.command().tell("CashPosted", account=1, currency="CNY", amount=-amount, reason="withdrawal", house="bank",
+                       reference=2, balance=balance - amount)
+
+
+class Due(unittest.TestCase):
+    """Money that is due later, over several days, from the events alone."""
+
+    def money(self, day):
+        checker = check_events.Checker(RATES)
+        for event in day.events:
+            checker.take(event)
+        self.assertEqual(checker.violations, [])
+        return next(row for row in checker.money() if row["account"] == 1)
+
+    def test_hong_kong_proceeds_wait_for_days_on_which_hong_kong_settles(self):
+        balance = 100_000 * YUAN + 287_996_900
+        for settles, withdrawable in (((), 100_000 * YUAN), ((True,), 100_000 * YUAN), ((True, True), balance),
+                                      ((False, True), 100_000 * YUAN), ((False, True, False, True), balance)):
+            row = self.money(hong_kong_days(*settles))
+            found = (row["balance"], row["available"], row["available_hk"], row["withdrawable"])
+            self.assertEqual(found, (balance, withdrawable, balance, withdrawable), settles)
+
+    def test_a_withdrawal_takes_what_is_settled_and_no_more(self):
+        balance = 100_000 * YUAN + 287_996_900
+        for settles, amount, good in (((True,), 100_000 * YUAN, True), ((True,), 100_000 * YUAN + 100, False),
+                                      ((True, True), balance, True), ((True, False), balance, False)):
+            day = hong_kong_days(*settles)
+            withdraw(day, amount, balance)
+            rules = {bad["rule"] for bad in check(day.events)["violations"]}
+            self.assertEqual(rules, set() if good else {"withdrawals"}, (settles, amount))
+
+    def test_nothing_is_withdrawn_while_anything_is_owed(self):
+        day = hong_kong_days(True, True)
+        day.command().tell("CashPosted", account=1, currency="USD", amount=-100, reason="corporate-action",
+                           house="issuer", reference=3, balance=-100)
+        withdraw(day, 100, 100_000 * YUAN + 287_996_900)
+        self.assertEqual({bad["rule"] for bad in check(day.events)["violations"]}, {"withdrawals"})
+
+    def test_a_buy_uses_what_is_due_latest_first_and_each_day_brings_the_rest_closer(self):
+        cash = check_events.Cash()
+        for amount, days in ((300, 3), (100, 1), (-350, 1)):
+            cash.settle(amount, False, days)
+        self.assertEqual((cash.balance, cash.due, cash.settled()), (50, [50, 0, 0], 0))
+        cash.settle(20, False, 3)
+        for expected in ([0, 20, 0], [20, 0, 0], [0, 0, 0]):
+            cash.roll(True)
+            self.assertEqual(cash.due, expected)
+        self.assertEqual((cash.settled(), cash.available()), (70, 70))
+
+    def test_holds_and_proceeds_of_the_same_way_overlap(self):
+        cash = check_events.Cash()
+        cash.settle(1_000, True, 2)
+        cash.balance += 500
+        cash.frozen = cash.frozen_hk = 1_200
+        # The Hong Kong hold is covered by the proceeds first: 200 of the 500 are needed besides.
+        self.assertEqual((cash.available(), cash.available_hk(), cash.settled()), (300, 300, 300))
 
 
 class Wrong(unittest.TestCase):

@@ -3,6 +3,7 @@
 
 mod crash;
 mod day;
+mod due;
 mod journal_files;
 mod power_loss;
 mod support;

@@ -196,7 +196,7 @@ wire_struct! {
         pub currency: Currency,
         /// Amount, a multiple of the minor unit.
         pub amount: Money,
-        /// The bank's or the client's reference; one reference posts once.
+        /// The bank's or the client's reference; one reference posts once in ten trade dates.
         pub reference: u64,
     }
 
@@ -209,7 +209,7 @@ wire_struct! {
         pub currency: Currency,
         /// Amount, a multiple of the minor unit.
         pub amount: Money,
-        /// One reference posts once.
+        /// One reference posts once in ten trade dates.
         pub reference: u64,
     }
 
@@ -222,7 +222,7 @@ wire_struct! {
         pub instrument: InstrumentId,
         /// Quantity; negative leaves.
         pub quantity: Qty,
-        /// One reference posts once.
+        /// One reference posts once in ten trade dates.
         pub reference: u64,
     }
 
@@ -267,7 +267,7 @@ wire_struct! {
         pub instrument: InstrumentId,
         /// Share difference; negative is removed.
         pub quantity: Qty,
-        /// One reference posts once.
+        /// One reference posts once in ten trade dates.
         pub reference: u64,
     }
 

@@ -165,7 +165,7 @@ wire_struct! {
         pub risk_warning: bool,
         /// Shares bought today may be sold today (T+0 round trip).
         pub same_day_sale: bool,
-        /// Trading days until sale proceeds may be withdrawn: 1 on the mainland, 2 for HK.
+        /// Trading days until sale proceeds may be withdrawn: 1 on the mainland, 2 for HK, 3 for B shares.
         pub settlement_days: u8,
         /// Currency of the quotation.
         pub currency: Currency,
@@ -178,6 +178,8 @@ wire_struct! {
     pub struct DayOpened {
         /// The trade date.
         pub date: TradeDate,
+        /// Hong Kong settles as well, so that the proceeds of Stock Connect sales come a day closer.
+        pub hk_settles: bool,
     }
 
     /// The trading day closed with these totals.

@@ -29,6 +29,12 @@ pub const PARTITIONS_MAX: u16 = 1_024;
 /// Orders per second of one account unless it is told otherwise (programme-trading line: 300).
 pub const ORDERS_PER_SECOND_DEFAULT: u32 = 300;
 
+/// Trade dates for which a reference that posted is known, that of the posting included: longer than the 7 days for
+/// which the doors answer a repeated write, in every month of the calendar.
+pub const REFERENCE_DAYS: u8 = 10;
+/// Trade dates for which the state of a settled date is known.
+pub const SETTLEMENT_DAYS: usize = 10;
+
 // An order's value at the largest quantity and price must leave room for fees and for the book's sums.
 const _: () = assert!((PRICE_MAX as i128) * (QUANTITY_MAX as i128) < i64::MAX as i128);
 const _: () = assert!(BATCH_ORDERS_MAX <= crate::wire::LIST_MAX && MARKS_MAX <= crate::wire::LIST_MAX);

@@ -15,6 +15,7 @@
 //! reference data and come with the question. Files and folders: the caller reads them. Client tariffs: the
 //! caller brings the commission rate. The shape of the files is told in `docs/decisions/0004-rule-files.md`.
 
+mod bands;
 mod bundle;
 mod cage;
 mod calendar;
@@ -31,6 +32,7 @@ mod series;
 mod sessions;
 mod tick;
 
+pub use bands::AuctionBand;
 pub use bundle::{bundle, bundle_hash, parse_bundle};
 pub use cage::{CageBase, CageQuote, CageRules, cage_limit};
 pub use calendar::{Calendar, DayKind};
@@ -40,6 +42,6 @@ pub use fees::{Charges, FEE_KINDS, FeeComponent, FeeKind, FeeRounding, FeeSchedu
 pub use halts::{HaltRules, HaltStep};
 pub use instrument::{InstrumentRules, LotRules, OddLot, order_type_bit};
 pub use limits::{LimitQuery, PriceLimits};
-pub use rulebook::{AuctionTie, EntryInfo, RepoUse, Rulebook};
+pub use rulebook::{AuctionTie, ClosingNominals, EntryInfo, RepoUse, Rulebook};
 pub use sessions::SessionStep;
 pub use tick::TickRule;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use heng_model::{Board, Exchange, InstrumentClass, Money, Qty, TradeDate};
 use toml::de::DeTable;
 
+use crate::bands::AuctionBand;
 use crate::bundle::{FILES_MAX, bundle, bundle_hash, is_name, parse_bundle};
 use crate::cage::CageRules;
 use crate::calendar::{Calendar, Market, YearExceptions};
@@ -19,7 +20,7 @@ use crate::limits::{Band, BandKey, LimitFloor};
 use crate::series::Series;
 use crate::sessions::{PlannedStep, SessionKey};
 use crate::tick::TickRule;
-use crate::{cage, calendar, corporate, fees, halts, instrument, limits, sessions, tick};
+use crate::{bands, cage, calendar, corporate, fees, halts, instrument, limits, sessions, tick};
 
 /// What most rules hang on.
 pub(crate) type Scope = (Board, InstrumentClass);
@@ -45,6 +46,15 @@ impl FromStr for AuctionTie {
             _ => Err("none of: midpoint, nearest-reference, hong-kong"),
         }
     }
+}
+
+/// Nominal prices of which the median is the closing price where no closing auction gives one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosingNominals {
+    /// How many, the last at the end of continuous trading.
+    pub prices: u32,
+    /// Seconds between two of them.
+    pub interval_s: u32,
 }
 
 /// For how long a repo uses the money, and what it pays.
@@ -101,8 +111,10 @@ pub struct Rulebook {
     pub(crate) fees: Series<FeeKey, FeeComponent>,
     pub(crate) commissions: Series<Scope, CommissionRules>,
     pub(crate) repo_years: Series<Scope, u32>,
+    pub(crate) auction_bands: Series<Scope, AuctionBand>,
     auction_ties: Series<Exchange, AuctionTie>,
     quotas: Series<Exchange, Money>,
+    closing_nominals: Series<Exchange, ClosingNominals>,
     years: Series<Market, YearExceptions>,
     pub(crate) mainland: Calendar,
     pub(crate) hong_kong: Calendar,
@@ -201,6 +213,16 @@ impl Rulebook {
         })
     }
 
+    /// How the closing price is found where no closing auction gives one, on exchanges that take a median.
+    ///
+    /// # Errors
+    /// If no rule is in force.
+    pub fn closing_nominals(&self, exchange: Exchange, date: TradeDate) -> Result<ClosingNominals, NoRule> {
+        self.closing_nominals.at(exchange, date).copied().ok_or_else(|| {
+            NoRule::exchange("closing price", exchange, date).known_from(self.closing_nominals.earliest(exchange))
+        })
+    }
+
     pub(crate) fn find<'a, V: Clone>(
         &self,
         series: &'a Series<Scope, V>,
@@ -280,8 +302,10 @@ impl Rulebook {
             "fee" => add(&mut self.fees, head, fees::read_fee(entry)),
             "commission" => add(&mut self.commissions, head, fees::read_commission(entry)),
             "repo-interest" => add(&mut self.repo_years, head, corporate::read_repo(entry)),
+            "auction-band" => add(&mut self.auction_bands, head, bands::read(entry)),
             "auction-tie" => add(&mut self.auction_ties, head, read_tie(entry)),
             "southbound-quota" => add(&mut self.quotas, head, read_quota(entry)),
+            "closing-nominals" => add(&mut self.closing_nominals, head, read_nominals(entry)),
             "calendar" => {
                 let (from, to) = dates.unwrap_or((TradeDate::NONE, None));
                 let read = if from == TradeDate::NONE { None } else { calendar::read(entry, from, to) };
@@ -319,13 +343,15 @@ impl Rulebook {
         self.fees.problems(heads, problems);
         self.commissions.problems(heads, problems);
         self.repo_years.problems(heads, problems);
+        self.auction_bands.problems(heads, problems);
         self.auction_ties.problems(heads, problems);
         self.quotas.problems(heads, problems);
+        self.closing_nominals.problems(heads, problems);
         self.years.problems(heads, problems);
     }
 }
 
-const FAMILIES: [&str; 18] = [
+const FAMILIES: [&str; 20] = [
     "limit",
     "limit-floor",
     "tick",
@@ -341,8 +367,10 @@ const FAMILIES: [&str; 18] = [
     "fee",
     "commission",
     "repo-interest",
+    "auction-band",
     "auction-tie",
     "southbound-quota",
+    "closing-nominals",
     "calendar",
 ];
 
@@ -360,4 +388,11 @@ fn read_tie(entry: &mut Entry<'_, '_>) -> Option<(Vec<Exchange>, AuctionTie)> {
 fn read_quota(entry: &mut Entry<'_, '_>) -> Option<(Vec<Exchange>, Money)> {
     let (exchanges, quota) = (entry.full_list::<Exchange>("exchanges"), entry.money("quota"));
     exchanges.zip(quota)
+}
+
+fn read_nominals(entry: &mut Entry<'_, '_>) -> Option<(Vec<Exchange>, ClosingNominals)> {
+    let exchanges = entry.full_list::<Exchange>("exchanges");
+    let (prices, seconds) = (entry.integer("prices", 1, 99), entry.integer("interval_s", 1, 600));
+    let (prices, interval_s) = (u32::try_from(prices?).ok()?, u32::try_from(seconds?).ok()?);
+    Some((exchanges?, ClosingNominals { prices, interval_s }))
 }

@@ -18,12 +18,13 @@ use crate::orders::NO_ORDER;
 use crate::sink::EventSink;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::venue::{Listing, Segment, cancelled};
+use crate::venue::{Listing, Segment, arm_nominals, cancelled};
 
 impl State {
     pub(crate) fn fire<S: EventSink>(&mut self, timer: Timer, sink: &mut S) {
         match timer {
             Timer::Phase { segment, step } => self.enter_phase(segment, step, sink),
+            Timer::Nominal { segment } => self.venue.take_nominals(segment, self.time),
             Timer::HaltEnd { instrument, id } => self.end_halt(instrument, id, sink),
             Timer::ParentEnd { parent } => self.end_parent(parent, sink),
         }
@@ -40,13 +41,14 @@ impl State {
             return Err(RejectCode::NotATradingDay);
         }
         self.expire_leftovers(sink);
-        self.roll_date(open.date, trading.contains(&Exchange::Hk));
-        sink.emit(DayOpened { date: open.date }.into());
+        let hk_settles = trading.contains(&Exchange::Hk);
+        self.roll_date(open.date, hk_settles);
+        sink.emit(DayOpened { date: open.date, hk_settles }.into());
         for exchange in &trading {
             self.ledger.begin_settlement(open.date, *exchange);
         }
         self.list_instruments(&book, open, &trading, Some(sink));
-        self.arm_phases(open);
+        self.arm_phases(&book, open);
         self.day_open = true;
         Ok(())
     }
@@ -90,6 +92,7 @@ impl State {
         self.timers.clear();
         self.date = date;
         self.venue.trades_before_today = self.venue.trades;
+        self.venue.nominals.clear();
     }
 
     /// Compiles the day of every instrument that has reference data and whose exchange trades.
@@ -103,6 +106,7 @@ impl State {
         let mut classes = ClassTable::default();
         self.days.clear();
         self.venue.listings.clear();
+        self.venue.bands.clear();
         self.venue.segments.clear();
         let mut instruments = core::mem::take(&mut self.instruments);
         for (id, instrument) in &mut instruments {
@@ -151,6 +155,11 @@ impl State {
             recent: VecDeque::new(),
         };
         put_at(&mut self.venue.listings, id.0 as usize, listing);
+        if range.is_none()
+            && let Some(band) = book.auction_band(day.board, instrument.definition.class, date)
+        {
+            self.venue.bands.insert(id, band);
+        }
     }
 
     /// The segment of a board and class; `None` where the rule book knows no sessions for the date.
@@ -166,16 +175,14 @@ impl State {
         u32::try_from(self.venue.segments.len() - 1).ok()
     }
 
-    fn arm_phases(&mut self, open: &OpenDay) {
-        for (number, segment) in self.venue.segments.iter().enumerate() {
+    fn arm_phases(&mut self, book: &Rulebook, open: &OpenDay) {
+        for (number, segment) in (0u32..).zip(&self.venue.segments) {
             let mut early = None;
             for (step_number, step) in segment.steps.iter().enumerate() {
+                arm_nominals(&mut self.timers, book, open, (number, segment), step_number);
                 let at = UnixNanos::at(open.date, early.take().unwrap_or(step.time_of_day));
-                let timer = Timer::Phase {
-                    segment: u32::try_from(number).expect("few segments"),
-                    step: u32::try_from(step_number).expect("few steps"),
-                };
-                self.timers.arm(at, timer);
+                let step_number = u32::try_from(step_number).expect("few steps");
+                self.timers.arm(at, Timer::Phase { segment: number, step: step_number });
                 // The drawn end of a random-close period is when the next step begins.
                 early = step
                     .random_end
@@ -206,7 +213,7 @@ impl State {
     fn carry_closes(&mut self) {
         for (id, instrument) in &mut self.instruments {
             if instrument.definition.partition == self.partition {
-                instrument.carry(self.venue.listing(*id).map(Listing::close));
+                instrument.carry(self.venue.close_of(*id));
             }
         }
     }

@@ -118,6 +118,10 @@ fn books_follow_orders(state: &State, found: &mut Vec<String>) {
             }
         }
     }
+    let held = state.venue.held.by_instrument.values().flatten();
+    for route in held.filter(|route| route.order.partition() == state.partition) {
+        check_resting(state, route.order, route.quantity.0, found);
+    }
 }
 
 fn check_resting(state: &State, order: OrderId, qty: i64, found: &mut Vec<String>) {

@@ -20,7 +20,7 @@ use crate::parents::Parents;
 use crate::reported::ReportedTrades;
 use crate::state::{ActiveRules, Capacity, State};
 use crate::timers::Timers;
-use crate::venue::{Listing, Segment, Turnover};
+use crate::venue::{Listing, Nominals, Segment, Turnover};
 
 /// Format of the sections; a reader refuses others.
 pub const SNAPSHOT_FORMAT: u32 = 1;
@@ -136,6 +136,7 @@ impl State {
     fn write_venue(&self, out: &mut Writer, flush: &mut impl FnMut(&mut Writer)) {
         self.venue.trades.put(out);
         self.venue.trades_before_today.put(out);
+        self.write_waiting(out);
         (self.venue.segments.len() as u64).put(out);
         for segment in &self.venue.segments {
             segment.board.put(out);
@@ -150,6 +151,45 @@ impl State {
             put_listing(listing, out);
             flush(out);
         }
+    }
+
+    /// Orders that are held back, and nominal prices, by instrument.
+    fn write_waiting(&self, out: &mut Writer) {
+        (self.venue.held.by_instrument.len() as u64).put(out);
+        for (instrument, orders) in &self.venue.held.by_instrument {
+            instrument.put(out);
+            orders.clone().put(out);
+        }
+        (self.venue.nominals.len() as u64).put(out);
+        for (instrument, taken) in &self.venue.nominals {
+            instrument.put(out);
+            taken.last.put(out);
+            (taken.prices.len() as u64).put(out);
+            for price in &taken.prices {
+                price.put(out);
+            }
+        }
+    }
+
+    fn read_waiting(&mut self, from: &mut Reader<'_>) -> Result<(), WireError> {
+        let listed = |state: &Self, id: InstrumentId| {
+            let found = state.venue.listing(id).is_some();
+            if found { Ok(id) } else { Err(WireError::OutOfRange { of: "instrument of a waiting order" }) }
+        };
+        for _ in 0..u64::get(from)? {
+            let id = listed(self, InstrumentId::get(from)?)?;
+            let orders = Vec::<RouteOrder>::get(from)?;
+            self.venue.held.by_instrument.insert(id, orders);
+        }
+        for _ in 0..u64::get(from)? {
+            let id = listed(self, InstrumentId::get(from)?)?;
+            let mut taken = Nominals { last: Wire::get(from)?, prices: Vec::new() };
+            for _ in 0..u64::get(from)? {
+                taken.prices.push(Price::get(from)?);
+            }
+            self.venue.nominals.insert(id, taken);
+        }
+        Ok(())
     }
 
     /// Reads a state from its sections, each whole and in order.
@@ -269,6 +309,7 @@ impl State {
     fn read_venue(&mut self, from: &mut Reader<'_>) -> Result<(), WireError> {
         self.venue.trades = Wire::get(from)?;
         self.venue.trades_before_today = Wire::get(from)?;
+        self.read_waiting(from)?;
         let mut segments: Vec<Segment> = Vec::new();
         for _ in 0..u64::get(from)? {
             let (board, class) = (Wire::get(from)?, Wire::get(from)?);

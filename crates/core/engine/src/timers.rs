@@ -10,6 +10,8 @@ use heng_model::{InstrumentId, ParentId, UnixNanos};
 pub(crate) enum Timer {
     /// A segment enters a step of its day.
     Phase { segment: u32, step: u32 },
+    /// The nominal prices of a segment are taken for its closing prices.
+    Nominal { segment: u32 },
     /// A halt ends; `id` tells whether it is still the same halt.
     HaltEnd { instrument: InstrumentId, id: u32 },
     /// A parent expires.
@@ -78,6 +80,7 @@ impl Timers {
                 Timer::Phase { segment, step } => (1u8, u64::from(segment), step),
                 Timer::HaltEnd { instrument, id } => (2, u64::from(instrument.0), id),
                 Timer::ParentEnd { parent } => (3, parent.0, 0),
+                Timer::Nominal { segment } => (4, u64::from(segment), 0),
             };
             code.put(out);
             a.put(out);
@@ -95,6 +98,7 @@ impl Timers {
                 1 => Timer::Phase { segment: narrow(a)?, step: b },
                 2 => Timer::HaltEnd { instrument: InstrumentId(narrow(a)?), id: b },
                 3 => Timer::ParentEnd { parent: ParentId(a) },
+                4 => Timer::Nominal { segment: narrow(a)? },
                 _ => return Err(WireError::UnknownCode { of: "timer", code: u64::from(code) }),
             };
             timers.queue.insert((deadline, id), timer);

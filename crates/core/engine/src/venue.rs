@@ -1,9 +1,12 @@
 //! The venue side of a partition: books and phases, and no money.
 
 mod auction;
+mod close;
 mod enter;
 mod halts;
+mod held;
 
+pub(crate) use close::{Nominals, arm_nominals};
 pub(crate) use enter::cancelled;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +21,7 @@ use heng_model::{
     Board, InstrumentClass, InstrumentId, OrderId, PartitionId, Phase, Price, SECOND, TradeId, UnixNanos,
 };
 use heng_pretrade::ClassRules;
-use heng_rulebook::{AuctionTie, HaltRules, SessionStep};
+use heng_rulebook::{AuctionBand, AuctionTie, HaltRules, SessionStep};
 
 /// Books and phases of one venue partition.
 #[derive(Clone, Debug)]
@@ -28,6 +31,12 @@ pub struct Venue {
     pub(crate) segments: Vec<Segment>,
     pub(crate) trades: u64,
     pub(crate) trades_before_today: u64,
+    /// Nominal prices taken today for closing prices (Hong Kong).
+    pub(crate) nominals: close::NominalTable,
+    /// Valid ranges of today's auctions, of instruments without a price limit.
+    pub(crate) bands: BTreeMap<InstrumentId, AuctionBand>,
+    /// Orders that the exchange holds back.
+    pub(crate) held: held::HeldOrders,
     /// Room for the executions of one command; empty between commands.
     pub(crate) executions: Vec<Execution>,
     /// Room for the trades of one auction; empty between commands.
@@ -154,11 +163,11 @@ impl Listing {
     /// The closing price 收盘价: of the closing auction; without one, the average of the last minute of trading by
     /// volume, the last trade included (SSE trading rules 2.4.4, SZSE 3.5.6; unverified); without any trade the
     /// reference. A closing auction's trades are the only ones of their last minute, so one formula gives both. Hong
-    /// Kong takes the last price here (its median of five quotes is not kept).
+    /// Kong's closing price is [`Venue::close_of`].
     pub(crate) fn close(&self) -> Price {
         let sum = |of: fn(&Turnover) -> i64| self.recent.iter().map(|one| i128::from(of(one))).sum::<i128>();
         let quantity = sum(|one| one.quantity);
-        if quantity == 0 || self.tie == AuctionTie::HongKong {
+        if quantity == 0 {
             return self.reference();
         }
         let tick = self.rules.tick.at(self.last);
@@ -185,6 +194,9 @@ impl Venue {
             segments: Vec::new(),
             trades: 0,
             trades_before_today: 0,
+            nominals: BTreeMap::new(),
+            bands: BTreeMap::new(),
+            held: held::HeldOrders::default(),
             executions: Vec::with_capacity(1_024),
             auction_trades: Vec::new(),
         }

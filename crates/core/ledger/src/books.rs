@@ -1,6 +1,6 @@
 //! The tables of one account partition and how rows are found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use heng_model::command::OpenAccount;
 use heng_model::event::HouseAccount;
@@ -29,8 +29,8 @@ pub struct Ledger {
     /// Cash in currencies other than yuan, by (account row, currency code).
     pub(crate) foreign: BTreeMap<(u32, u8), Cash>,
     pub(crate) house: House,
-    /// References that have posted, by (kind of command, account, reference).
-    pub(crate) references: BTreeSet<(u8, AccountId, u64)>,
+    /// References that have posted, by (kind of command, account, reference), and how many days have rolled since.
+    pub(crate) references: BTreeMap<(u8, AccountId, u64), u8>,
     /// Trades of a date on an exchange, and how far the official files have confirmed them.
     pub(crate) settlements: BTreeMap<(TradeDate, u8), SettlementState>,
     /// Signed sum of every cash posting, per currency: zero after every command.
@@ -233,7 +233,8 @@ impl Ledger {
         self.running == [Money::ZERO; Currency::COUNT]
     }
 
-    /// The settlement state of the trades of a date on an exchange; `None` if there were none.
+    /// The settlement state of the trades of a date on an exchange; `None` if there were none, or if they settled long
+    /// ago.
     #[must_use]
     pub fn settlement(&self, date: TradeDate, exchange: Exchange) -> Option<SettlementState> {
         self.settlements.get(&(date, exchange as u8)).copied()
@@ -255,10 +256,10 @@ impl Ledger {
         self.settlements.entry((date, exchange as u8)).or_insert(SettlementState::Traded);
     }
 
-    /// Whether a reference has posted. Reference 0 is not keyed.
+    /// Whether a reference has posted, as far as it is still known. Reference 0 is not keyed.
     #[must_use]
     pub fn has_posted(&self, kind: u8, account: AccountId, reference: u64) -> bool {
-        reference != 0 && self.references.contains(&(kind, account, reference))
+        reference != 0 && self.references.contains_key(&(kind, account, reference))
     }
 
     /// Whether a posting of cash from outside keeps the balance and the house's account within the range that sums
@@ -287,7 +288,7 @@ impl Ledger {
 
     /// Marks a reference as posted; false if it was before. Reference 0 is not keyed.
     pub fn claim_reference(&mut self, kind: u8, account: AccountId, reference: u64) -> bool {
-        reference == 0 || self.references.insert((kind, account, reference))
+        reference == 0 || self.references.insert((kind, account, reference), 0).is_none()
     }
 
     /// Bytes on the heap per position, look-up included.

@@ -13,6 +13,7 @@ mod account;
 mod books;
 mod buying_power;
 mod fees;
+mod forget;
 mod house;
 pub mod invariants;
 mod posting;

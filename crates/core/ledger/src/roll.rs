@@ -1,4 +1,5 @@
-//! The roll to a new trade date: T+1 shares become sellable, due cash becomes withdrawable, daily counters restart.
+//! The roll to a new trade date: T+1 shares become sellable, due cash becomes withdrawable, daily counters restart,
+//! and what is long past is forgotten.
 
 use heng_model::{Money, Qty};
 
@@ -44,6 +45,7 @@ impl Ledger {
             position.unsellable = Qty::ZERO;
             position.bought_today = Qty::ZERO;
         }
+        self.forget();
         roll
     }
 }

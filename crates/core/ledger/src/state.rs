@@ -144,10 +144,11 @@ impl Ledger {
         }
         put_house(&self.house, out);
         (self.references.len() as u64).put(out);
-        for (kind, account, reference) in &self.references {
+        for ((kind, account, reference), age) in &self.references {
             kind.put(out);
             account.put(out);
             reference.put(out);
+            age.put(out);
             flush(out);
         }
         (self.settlements.len() as u64).put(out);
@@ -202,7 +203,12 @@ impl Ledger {
         }
         ledger.house = get_house(from)?;
         for _ in 0..u64::get(from)? {
-            ledger.references.insert((u8::get(from)?, AccountId::get(from)?, u64::get(from)?));
+            let key = (u8::get(from)?, AccountId::get(from)?, u64::get(from)?);
+            let age = u8::get(from)?;
+            if age >= heng_model::limits::REFERENCE_DAYS {
+                return Err(WireError::OutOfRange { of: "age of a reference" });
+            }
+            ledger.references.insert(key, age);
         }
         for _ in 0..u64::get(from)? {
             let key = (TradeDate::get(from)?, u8::get(from)?);

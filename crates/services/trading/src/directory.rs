@@ -1,11 +1,10 @@
 //! What the doors need of the view for every order, in memory: symbols, and the trading day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use heng_model::{InstrumentId, TradeDate};
 
-use crate::fold::is_connect;
 use crate::tables::{InstrumentRow, MarketRow};
 
 /// Symbols and the trading day, as of the last committed batch.
@@ -18,7 +17,6 @@ pub(crate) struct Directory {
 struct Inner {
     by_symbol: BTreeMap<String, InstrumentId>,
     symbols: BTreeMap<i64, String>,
-    connect: BTreeSet<i64>,
     trade_date: TradeDate,
 }
 
@@ -38,9 +36,6 @@ impl Directory {
                 inner.by_symbol.remove(&old);
             }
             inner.by_symbol.insert(row.symbol.clone(), number);
-            if is_connect(row) {
-                inner.connect.insert(row.instrument);
-            }
         }
         inner.trade_date = date(market.trade_date);
     }
@@ -53,11 +48,6 @@ impl Directory {
     /// The symbol of an instrument; its number where none is known.
     pub(crate) fn symbol(&self, instrument: i64) -> String {
         self.read().symbols.get(&instrument).cloned().unwrap_or_else(|| instrument.to_string())
-    }
-
-    /// Whether an instrument trades through Stock Connect.
-    pub(crate) fn is_connect(&self, instrument: i64) -> bool {
-        self.read().connect.contains(&instrument)
     }
 
     /// The trade date that is open, or was last.

@@ -522,7 +522,7 @@ impl Fold {
 }
 
 /// Whether an instrument trades through Stock Connect.
-pub(crate) fn is_connect(row: &InstrumentRow) -> bool {
+fn is_connect(row: &InstrumentRow) -> bool {
     row.board == i64::from(Board::Hk as u8)
 }
 

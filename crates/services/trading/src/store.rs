@@ -131,11 +131,11 @@ pub(crate) async fn market(connection: &mut Connection) -> Result<MarketRow, Sto
 }
 
 /// T+1 shares become sellable and due cash comes a day closer; that of Stock Connect only where Hong Kong settles too.
-pub(crate) async fn roll(connection: &mut Connection, connect_settles: bool) -> Result<(), StoreError> {
+pub(crate) async fn roll(connection: &mut Connection, hk_settles: bool) -> Result<(), StoreError> {
     let holdings = "UPDATE holdings SET settled = settled + unsellable, unsellable = 0 WHERE unsellable <> 0";
     let cash = "UPDATE cash SET due_1 = due_2, due_2 = due_3, due_3 = 0 WHERE due_1 <> 0 OR due_2 <> 0 OR due_3 <> 0";
     let connect = "UPDATE cash SET hk_due_1 = hk_due_2, hk_due_2 = 0 WHERE hk_due_1 <> 0 OR hk_due_2 <> 0";
-    for text in [holdings, cash].into_iter().chain(connect_settles.then_some(connect)) {
+    for text in [holdings, cash].into_iter().chain(hk_settles.then_some(connect)) {
         sqlx::query(text).execute(&mut *connection).await.map_err(sql("roll to the next trade date"))?;
     }
     Ok(())

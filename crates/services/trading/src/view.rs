@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use heng_model::event::Trade;
+use heng_model::event::{DayOpened, Trade};
 use heng_model::{Event, Price, Qty, UnixNanos};
 use heng_store::{DerivedStore, Opened, Position, Snapshot, StoreError, StoreOptions};
 use tokio::sync::watch;
 
 use crate::directory::Directory;
-use crate::feed::{CommandEvents, EventBlock, EventSource};
+use crate::feed::{EventBlock, EventSource};
 use crate::fold::{Fold, FoldError, Placed};
 use crate::lag::Lag;
 use crate::store::{self, SCHEMA};
@@ -239,15 +239,6 @@ impl TradingView {
         Ok(())
     }
 
-    /// Whether a day that opens is one on which Stock Connect settles: its instruments then get reference data.
-    fn opens_connect(&self, command: &CommandEvents) -> bool {
-        let listed = |event: &Event| match event {
-            Event::ReferenceSet(reference) => self.directory.is_connect(i64::from(reference.instrument.0)),
-            _ => false,
-        };
-        command.events.iter().any(listed)
-    }
-
     /// Takes a batch; if it fails, event by event, so that the one that cannot be taken is known exactly.
     async fn take_batch(&mut self, batch: &Cut<'_>) -> Result<(), ViewError> {
         let Err(error) = self.apply(&batch.events, batch.to).await else { return Ok(()) };
@@ -283,8 +274,8 @@ impl TradingView {
         let mut batch = self.store.begin().await?;
         let mut fold = Fold::load(batch.connection(), events).await?;
         for placed in events {
-            if rolls(placed) {
-                store::roll(batch.connection(), self.opens_connect(placed.command)).await?;
+            if let Event::DayOpened(DayOpened { hk_settles, .. }) = placed.event {
+                store::roll(batch.connection(), *hk_settles).await?;
             }
             fold.take(*placed)?;
         }

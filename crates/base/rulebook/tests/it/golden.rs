@@ -288,3 +288,29 @@ fn auction_ties_differ_by_exchange() {
     assert_eq!(tie(Exchange::Hk), AuctionTie::HongKong);
     assert!(book().auction_tie(Exchange::Bse, date("2021-11-12")).is_err());
 }
+
+/// Auctions of a day without a limit: 900% and 50% of 10.00, ten percent around 10.05 rounded half up.
+#[test]
+fn auction_bands_by_board_and_date() {
+    let band = |board, day: &str| book().auction_band(board, InstrumentClass::Stock, date(day));
+    let tick = price("0.01");
+    let shanghai = band(Board::SseMain, "2026-07-06").unwrap();
+    for (at, outside) in [("4.99", true), ("5.00", false), ("90.00", false), ("90.01", true)] {
+        assert_eq!(shanghai.is_outside_open(price(at), price("10.00"), tick), outside, "{at}");
+        assert!(!shanghai.is_outside_later(price(at), price("10.00"), tick) && !shanghai.holds_back);
+    }
+    let shenzhen = band(Board::Chinext, "2020-08-24").unwrap();
+    assert!(shenzhen.holds_back && !shenzhen.is_outside_open(price("0.01"), price("10.00"), tick));
+    for (at, outside) in [("9.04", true), ("9.05", false), ("11.06", false), ("11.07", true)] {
+        assert_eq!(shenzhen.is_outside_later(price(at), price("10.05"), tick), outside, "{at}");
+    }
+    assert_eq!(band(Board::Chinext, "2020-08-21"), None);
+    assert_eq!((band(Board::SzseMain, "2023-04-07"), band(Board::Star, "2026-07-06")), (None, None));
+}
+
+#[test]
+fn hong_kong_closes_at_a_median_of_five() {
+    let rule = book().closing_nominals(Exchange::Hk, date("2026-07-06")).unwrap();
+    assert_eq!((rule.prices, rule.interval_s), (5, 15));
+    assert!(book().closing_nominals(Exchange::Sse, date("2026-07-06")).is_err());
+}

@@ -25,6 +25,10 @@ impl State {
         let (board, class) = (self.venue.segments[at].board, self.venue.segments[at].class);
         sink.emit(PhaseChanged { board, class, phase: next.phase }.into());
         if !next.queued {
+            if next.phase == Phase::Continuous && !self.venue.segments[at].queued.is_empty() {
+                // What the auction held back came earlier than what was queued after it.
+                self.each_listing(segment, |state, id| state.release_held(id, sink));
+            }
             let queued = core::mem::take(&mut self.venue.segments[at].queued);
             for route in &queued {
                 self.enter_venue(route, sink);
@@ -32,6 +36,9 @@ impl State {
         }
         match next.phase {
             Phase::Continuous => self.each_listing(segment, |state, id| state.match_collected(id, sink)),
+            phase if phase.is_auction() && !self.venue.held.is_empty() => {
+                self.each_listing(segment, |state, id| state.collect_held(id, sink));
+            }
             Phase::AfterHours => self.each_listing(segment, |state, id| state.begin_after_hours(id, sink)),
             Phase::Ended => self.each_listing(segment, |state, id| state.sweep(id, CancelReason::DayEnd, sink)),
             _ => {}
@@ -65,13 +72,15 @@ impl State {
         if crossed && !listing.halted {
             self.uncross(id, sink);
         }
+        self.release_held(id, sink);
     }
 
     /// Matches what was collected at one price (open, close, resumption).
     pub(super) fn uncross<S: EventSink>(&mut self, id: InstrumentId, sink: &mut S) {
         let mut trades = core::mem::take(&mut self.venue.auction_trades);
-        let listing = self.venue.listings[id.0 as usize].as_mut().expect("the caller walks listings");
-        let reference = listing.ticks(listing.reference());
+        let listing = self.venue.listing(id).expect("the caller walks listings");
+        let reference = listing.ticks(self.venue.auction_reference(id, listing));
+        let listing = self.venue.listings[id.0 as usize].as_mut().expect("found above");
         let found = price_of_book(&listing.book, listing.auction_rule(), reference);
         if let Some(found) = found {
             uncross(&mut listing.book, found, &mut trades);

@@ -21,6 +21,8 @@ enum Way {
     Collect,
     /// Trades at the closing price.
     FixedPrice,
+    /// Waits at the exchange until the price cage reaches it.
+    HoldBack,
     /// Waits for the next phase.
     Queue,
 }
@@ -70,11 +72,15 @@ impl State {
             Ok(Way::Collect) => self.collect(route, sink),
             Ok(Way::FixedPrice) => self.enter_after_hours(route, sink),
             Ok(Way::Queue) => self.queue(route),
+            Ok(Way::HoldBack) => self.venue.held.add(route),
             Err(code) => {
                 let refusal =
                     VenueReport { detail: u32::from(code.number()), ..report(route.order, ReportKind::Rejected) };
                 self.deliver(&refusal, sink);
             }
+        }
+        if !self.venue.held.is_empty() {
+            self.release_held(route.instrument, sink);
         }
     }
 
@@ -103,15 +109,34 @@ impl State {
             return Ok(Way::Queue);
         }
         if step.phase != Phase::Continuous || listing.halted {
-            // A halt collects limit orders for the auction at its end.
-            return if route.order_type.is_limit() { Ok(Way::Collect) } else { Err(RejectCode::PhaseForbids) };
+            return self.way_into_auction(route);
         }
-        check_cage(listing, route)?;
-        Ok(Way::Continuous)
+        if !is_outside_cage(listing, route) {
+            return Ok(Way::Continuous);
+        }
+        let holds_back = listing.rules.cage.is_some_and(|cage| cage.holds_back);
+        if holds_back { Ok(Way::HoldBack) } else { Err(RejectCode::PriceCage) }
+    }
+
+    /// An auction, or a halt that collects for the auction at its end, takes limit orders within its valid range.
+    fn way_into_auction(&self, route: &RouteOrder) -> Result<Way, RejectCode> {
+        if !route.order_type.is_limit() {
+            return Err(RejectCode::PhaseForbids);
+        }
+        match self.venue.bands.get(&route.instrument) {
+            Some(band) if self.venue.is_outside_band(band, route) => {
+                if band.holds_back {
+                    Ok(Way::HoldBack)
+                } else {
+                    Err(RejectCode::PriceCage)
+                }
+            }
+            _ => Ok(Way::Collect),
+        }
     }
 
     #[inline]
-    fn enter_continuous<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
+    pub(super) fn enter_continuous<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
         let mut executions = core::mem::take(&mut self.venue.executions);
         let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
         let incoming = incoming(listing, route);
@@ -223,7 +248,7 @@ impl State {
     }
 
     /// Rests an order for an auction, a resumption, or after-hours trading.
-    fn collect<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
+    pub(super) fn collect<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
         let listing = self.venue.listings[route.instrument.0 as usize].as_mut().expect("the way was found");
         let ticks = listing.ticks(route.price);
         let (order, owner, side, qty) = (route.order, route.owner, route.side, route.quantity.0);
@@ -263,6 +288,9 @@ impl State {
             }
         };
         self.deliver(&told, sink);
+        if !self.venue.held.is_empty() {
+            self.release_held(cancel.instrument, sink);
+        }
     }
 
     #[inline]
@@ -286,6 +314,9 @@ impl State {
         let queued = &mut self.venue.segments[segment].queued;
         if let Some(at) = queued.iter().position(|route| route.order == order) {
             return Ok(queued.remove(at).quantity.0);
+        }
+        if let Some(quantity) = self.venue.held.take(cancel.instrument, order) {
+            return Ok(quantity.0);
         }
         // Without its place (the report that tells it is on the way) the order is looked for.
         search(&mut listing.book, order).ok_or(RejectCode::OrderDone)
@@ -319,6 +350,7 @@ impl State {
         let queued = &mut self.venue.segments[segment].queued;
         leaving.extend(queued.iter().filter(|r| r.instrument == instrument).map(|r| (r.order, r.quantity.0)));
         queued.retain(|route| route.instrument != instrument);
+        leaving.extend(self.venue.held.take_all(instrument).iter().map(|r| (r.order, r.quantity.0)));
         for (order, quantity) in leaving {
             self.deliver(&cancelled(order, quantity, reason), sink);
         }
@@ -353,12 +385,13 @@ pub(super) fn incoming(listing: &Listing, route: &RouteOrder) -> Incoming {
     }
 }
 
-/// The valid declaration range 有效申报价格范围 of limit orders in continuous trading (SSE 3.3.13, SZSE 3.3.14).
+/// Whether a limit order is outside the valid declaration range 有效申报价格范围 of continuous trading (SSE 3.3.13, SZSE
+/// 3.3.14).
 #[inline]
-fn check_cage(listing: &Listing, route: &RouteOrder) -> Result<(), RejectCode> {
-    let Some(cage) = &listing.rules.cage else { return Ok(()) };
+pub(super) fn is_outside_cage(listing: &Listing, route: &RouteOrder) -> bool {
+    let Some(cage) = &listing.rules.cage else { return false };
     if !route.order_type.is_limit() {
-        return Ok(());
+        return false;
     }
     let quote = CageQuote {
         best_bid: listing.book.best(Side::Buy).map(|ticks| listing.price(ticks)),
@@ -367,10 +400,9 @@ fn check_cage(listing: &Listing, route: &RouteOrder) -> Result<(), RejectCode> {
         previous_close: Some(listing.prev_close),
     };
     let tick = listing.rules.tick.at(route.price);
-    let outside = match (route.side, cage_limit(cage, route.side, quote, tick)) {
+    match (route.side, cage_limit(cage, route.side, quote, tick)) {
         (_, None) => false,
         (Side::Buy, Some(most)) => route.price > most,
         (Side::Sell, Some(least)) => route.price < least,
-    };
-    if outside { Err(RejectCode::PriceCage) } else { Ok(()) }
+    }
 }

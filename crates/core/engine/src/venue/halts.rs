@@ -45,6 +45,7 @@ impl State {
             Phase::Continuous => {
                 self.uncross(instrument, sink);
                 self.watch_volatility(instrument, sink);
+                self.release_held(instrument, sink);
             }
             Phase::AfterHours => self.begin_after_hours(instrument, sink),
             // An auction, or the phase after the break, will match what was collected.

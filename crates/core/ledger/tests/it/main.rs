@@ -7,7 +7,7 @@ use heng_model::command::OpenAccount;
 use heng_model::event::HouseAccount;
 use heng_model::market::{AccountKind, Exchange, SettlementState};
 use heng_model::wire::{Reader, Writer};
-use heng_model::{AccountId, Currency, InstrumentId, Money, OwnerId, PartitionId, Qty, Rate, Side, limits};
+use heng_model::{AccountId, Currency, InstrumentId, Money, OwnerId, PartitionId, Qty, Rate, Side, TradeDate, limits};
 use proptest::prelude::*;
 
 const CNY: Currency = Currency::Cny;
@@ -176,6 +176,40 @@ fn references_post_once_and_states_go_one_by_one() {
     assert!(ledger.advance_settlement(date, Exchange::Sse, SettlementState::Matched));
     assert!(!ledger.advance_settlement(date, Exchange::Szse, SettlementState::Matched));
     assert_eq!(ledger.settlement(date, Exchange::Sse), Some(SettlementState::Matched));
+}
+
+/// References and settled dates leave the books after ten trade dates; what is not settled stays.
+#[test]
+fn what_is_long_past_is_forgotten() {
+    let mut ledger = books(&[AccountKind::Cash]);
+    let account = AccountId(1);
+    let first = "2026-07-06".parse::<TradeDate>().unwrap();
+    for day in 0..12 {
+        let date = first.plus_days(day).unwrap();
+        for exchange in [Exchange::Sse, Exchange::Szse] {
+            ledger.begin_settlement(date, exchange);
+        }
+        for state in [SettlementState::Matched, SettlementState::Confirmed, SettlementState::Settled] {
+            assert!(ledger.advance_settlement(date, Exchange::Sse, state));
+        }
+        if day == 0 {
+            assert!(ledger.claim_reference(13, account, 5));
+        }
+        if day == 2 {
+            assert!(ledger.claim_reference(13, account, 6));
+        }
+        assert_eq!(ledger.has_posted(13, account, 5), day < 10, "on day {day}");
+        ledger.roll(true);
+        let mut out = Writer::default();
+        ledger.write_state(&mut out, &mut |_| {});
+        let read = Ledger::read_state(&mut Reader::new(out.bytes())).unwrap();
+        assert_eq!(read.has_posted(13, account, 5), ledger.has_posted(13, account, 5));
+        ledger = read;
+    }
+    assert!(!ledger.has_posted(13, account, 6) && ledger.claim_reference(13, account, 5));
+    let state = |day, exchange| ledger.settlement(first.plus_days(day).unwrap(), exchange);
+    assert_eq!((state(1, Exchange::Sse), state(1, Exchange::Szse)), (None, Some(SettlementState::Traded)));
+    assert_eq!(state(2, Exchange::Sse), Some(SettlementState::Settled));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn yuan(amount: &str) -> Money {
     amount.parse().expect("an amount")
 }
 
-fn opened(account: AccountId) -> Event {
+pub(crate) fn opened(account: AccountId) -> Event {
     let owner = OwnerId(account.0 as u32);
     AccountOpened { account, owner, kind: AccountKind::Cash, rights: 1, commission: Rate(25_000) }.into()
 }
@@ -37,7 +37,7 @@ fn cash(account: AccountId, amount: &str, balance: &str) -> Event {
     CashPosted { account, currency: Currency::Cny, amount, reason, house, reference: 1, balance }.into()
 }
 
-fn shares(account: AccountId, quantity: i64, total: i64) -> Event {
+pub(crate) fn shares(account: AccountId, quantity: i64, total: i64) -> Event {
     let reason = PostingReason::Transfer;
     HoldingPosted { account, instrument: STOCK, quantity: Qty(quantity), reason, reference: 1, total: Qty(total) }
         .into()
@@ -207,7 +207,7 @@ pub(crate) fn record() -> Vec<Vec<Event>> {
         vec![opened(SELLER)],
         vec![cash(BUYER, "10000.00", "10000.00")],
         vec![shares(SELLER, 1_000, 1_000)],
-        vec![DayOpened { date: day(0) }.into(), reference("10.00")],
+        vec![DayOpened { date: day(0), hk_settles: true }.into(), reference("10.00")],
         vec![],
         vec![phase.into()],
         vec![placed(10, BUYER, Side::Buy, "10.00", 500, "5005.00"), working(10, Side::Buy, "10.00", 500)],
@@ -232,7 +232,7 @@ pub(crate) fn record() -> Vec<Vec<Event>> {
             cancelled(13, SELLER, 100, CancelReason::DayEnd, false),
             DayClosed { date: day(0), orders: 5, trades: 1 }.into(),
         ],
-        vec![DayOpened { date: day(1) }.into(), reference("10.00")],
+        vec![DayOpened { date: day(1), hk_settles: true }.into(), reference("10.00")],
         vec![placed_on_second_day(15)],
     ]
 }
@@ -254,4 +254,44 @@ pub(crate) fn piece(record: &[Vec<Event>], from: u64, to: u64) -> EventBlock {
         })
         .collect();
     EventBlock { first: Seq(from), commands, through: Seq(to) }
+}
+
+/// A Hong Kong share, sold on the first day, which says when it settles; then a day for each of `settles`, on which no
+/// instrument gets reference data.
+pub(crate) fn connect_record(settles: &[bool]) -> Vec<Vec<Event>> {
+    let (board, class, partition) = (Board::Hk, InstrumentClass::Stock, PartitionId(0));
+    let symbol = "00700.HK".into();
+    let define = InstrumentDefined { instrument: STOCK, symbol, board, class, partition, board_lot: 100 };
+    let reference = ReferenceSet {
+        instrument: STOCK,
+        prev_close: Price(100_000),
+        limit_up: Price::ZERO,
+        limit_down: Price::ZERO,
+        tick: Price(100),
+        risk_warning: false,
+        same_day_sale: true,
+        settlement_days: 2,
+        currency: Currency::Hkd,
+        suspended: false,
+    };
+    let sell = Fill {
+        order: 11,
+        account: SELLER,
+        side: Side::Sell,
+        trade: 1,
+        quantity: 300,
+        filled: 300,
+        cash: "2995.00",
+        hold: "0",
+        shares_held: 0,
+    };
+    let mut record = vec![
+        vec![define.into()],
+        vec![opened(SELLER)],
+        vec![shares(SELLER, 1_000, 1_000)],
+        vec![DayOpened { date: day(0), hk_settles: true }.into(), reference.into()],
+        vec![placed(11, SELLER, Side::Sell, "10.00", 300, "0"), filled(&sell)],
+    ];
+    record.extend(settles.iter().map(|settles| vec![DayOpened { date: day(1), hk_settles: *settles }.into()]));
+    record
 }

@@ -8,7 +8,7 @@ use heng_trading::{TradingView, ViewError};
 use sqlx::{Column as _, Row as _};
 use tempfile::TempDir;
 
-use crate::record::{BUYER, Fill, SELLER, filled, piece, placed, record};
+use crate::record::{BUYER, Fill, SELLER, connect_record, filled, piece, placed, record};
 
 const TABLES: [&str; 8] = ["orders", "fills", "cash", "holdings", "accounts", "instruments", "phases", "market"];
 
@@ -106,6 +106,25 @@ async fn t_plus_one_shares_wait_for_the_next_day() {
     let lines = dump(&options.path).await;
     assert!(find(&lines, "holdings", "account=1 ").contains("settled=0 unsellable=300"));
     assert!(find(&lines, "cash", "account=2 ").contains("due_1=29950000"));
+}
+
+/// The event says on which days Hong Kong settles, whether any of its instruments trades then or not.
+#[tokio::test]
+async fn stock_connect_proceeds_come_closer_when_hong_kong_settles() {
+    for (settles, expected) in [
+        (&[][..], "hk_due_1=0 hk_due_2=29950000"),
+        (&[false, false], "hk_due_1=0 hk_due_2=29950000"),
+        (&[false, true], "hk_due_1=29950000 hk_due_2=0"),
+        (&[true, false, true], "hk_due_1=0 hk_due_2=0"),
+    ] {
+        let (_folder, options) = folder();
+        let mut view = open(&options).await;
+        let record = connect_record(settles);
+        view.take(&piece(&record, 1, record.len() as u64)).await.expect("the record is taken");
+        let lines = dump(&options.path).await;
+        let row = find(&lines, "cash", "account=2 ");
+        assert!(row.contains("balance=29950000") && row.contains(expected), "{settles:?}: {row}");
+    }
 }
 
 #[tokio::test]
