@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use heng_core::{Completion, Core, CoreError, CoreOptions, CorePort, Layout, Request, replay};
-use heng_journal::{OsStorage, Storage};
+use heng_journal::OsStorage;
 use heng_model::PartitionId;
 use heng_runtime::{LatencyHistogram, SystemClock};
 use serde::Serialize;
@@ -49,8 +49,11 @@ pub(crate) struct Durable {
     pub(crate) open_p50_ms: f64,
     pub(crate) open_p99_ms: f64,
     pub(crate) open_p999_ms: f64,
+    pub(crate) open_seconds: f64,
     /// Open-loop p99 ÷ the device's fdatasync p99 with the write sizes of the same loop.
     pub(crate) p99_over_fdatasync: f64,
+    /// The same ÷ the p99 of the journal's own fdatasync calls while the loop ran.
+    pub(crate) p99_over_fdatasync_in_run: f64,
     /// The device with the groups of the closed loop and of the open loop.
     pub(crate) device_saturated: DeviceReport,
     pub(crate) device_open: DeviceReport,
@@ -183,6 +186,20 @@ impl Drop for DataFolder {
     }
 }
 
+fn options_of(c1: &C1, folder: &Path, recording: &Arc<Recording>) -> CoreOptions {
+    CoreOptions {
+        data: folder.to_owned(),
+        partition: PartitionId(0),
+        capacity: c1.population.capacity(),
+        clock: Arc::new(SystemClock),
+        follows_clock: false,
+        storage: Arc::new(Device::new(Arc::clone(recording))),
+        segment_bytes: SEGMENT,
+        snapshots: None,
+        on_fatal,
+    }
+}
+
 /// The durable run, the device, and the replay of the files.
 ///
 /// # Errors
@@ -194,19 +211,7 @@ pub(crate) fn run(
     open: Duration,
 ) -> Result<Durable, Box<dyn std::error::Error>> {
     let recording = Arc::new(Recording::default());
-    let storage: Arc<dyn Storage> = Arc::new(Device::new(Arc::clone(&recording)));
-    let options = CoreOptions {
-        data: folder.to_owned(),
-        partition: PartitionId(0),
-        capacity: c1.population.capacity(),
-        clock: Arc::new(SystemClock),
-        follows_clock: false,
-        storage,
-        segment_bytes: SEGMENT,
-        snapshots: None,
-        on_fatal,
-    };
-    let core = Core::start(&options)?;
+    let core = Core::start(&options_of(c1, folder, &recording))?;
     let mut feed = Feed::new(core.port());
     let stream = &c1.streams[0];
     for payload in &stream.before {
@@ -250,7 +255,9 @@ pub(crate) fn run(
         open_p50_ms: open_latency.p50 / 1e3,
         open_p99_ms: open_latency.p99 / 1e3,
         open_p999_ms: open_latency.p999 / 1e3,
+        open_seconds,
         p99_over_fdatasync: open_latency.p99 / 1e3 / device_open.fdatasync_p99_ms,
+        p99_over_fdatasync_in_run: open_latency.p99 / 1e3 / device_open.fdatasync_p99_ms_in_run,
         device_saturated,
         device_open,
         replayed_commands: replayed.commands,

@@ -73,13 +73,13 @@ struct Options {
     /// One object on stdout.
     #[arg(long)]
     json: bool,
-    /// Seconds of the durable closed loop.
+    /// Seconds of the durable open loop at 500,000 commands a second.
     #[arg(long)]
     durable_seconds: Option<u64>,
 }
 
 /// Commands made for each second of the durable closed loop.
-const CLOSED_PER_S: u64 = 1_500_000;
+const CLOSED_PER_S: u64 = 2_200_000;
 
 /// How long and how often, by mode.
 struct Plan {
@@ -95,8 +95,8 @@ struct Plan {
 
 impl Plan {
     fn new(options: &Options) -> Self {
-        let closed = options.durable_seconds.unwrap_or(if options.quick { 2 } else { 60 });
-        let open = if options.quick { 2 } else { 20 };
+        let closed = if options.quick { 2 } else { 10 };
+        let open = options.durable_seconds.unwrap_or(if options.quick { 2 } else { 60 });
         // A closed loop that is faster uses its commands up and ends early; the open loop has its own.
         let commands = u32::try_from(closed * CLOSED_PER_S + open * durable::OFFERED).unwrap_or(u32::MAX);
         if options.quick {

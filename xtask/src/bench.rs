@@ -31,7 +31,7 @@ struct CoreFlags {
     /// Build and stop.
     #[arg(long)]
     build_only: bool,
-    /// Seconds of the durable closed loop.
+    /// Seconds of the durable open loop at 500,000 commands a second.
     #[arg(long)]
     durable_seconds: Option<u64>,
 }

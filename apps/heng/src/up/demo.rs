@@ -46,7 +46,8 @@ pub(super) fn curl(port: &CorePort, address: &str) -> anyhow::Result<Vec<String>
     let Some(order) = port.inspect(first_order)? else { return Ok(vec![format!("curl -s {address}/v1/instruments")]) };
     let FirstOrder { account, symbol, price, quantity } = order;
     Ok(vec![
-        format!("curl -s {address}/v1/orders -H 'content-type: application/json' -d '"),
+        // 78 cells with the longest port: it must not be cut in a terminal of 80.
+        format!("curl -s {address}/v1/orders -H content-type:application/json -d '"),
         format!("{{\"account\":\"{account}\",\"client_order_id\":\"my-first\",\"symbol\":\"{symbol}\","),
         format!("\"side\":\"buy\",\"type\":\"limit\",\"price\":\"{price}\",\"quantity\":\"{quantity}\"}}'"),
     ])

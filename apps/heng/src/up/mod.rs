@@ -28,10 +28,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use heng_core::{Core, CorePort, Layout};
+use heng_core::{Core, CorePort, Layout, Published as CorePublished};
 use heng_journal::{OsStorage, Storage};
+use heng_runtime::LatencySummary;
 use heng_store::{Opened, StoreOptions};
-use heng_trading::{DoorOptions, Doors, TradingView, ViewStatus, routes};
+use heng_trading::{DoorOptions, Doors, TradingView, ViewOptions, ViewStatus, routes};
 use heng_transport::{Check, Health, Metrics, Server, ServerOptions};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,6 +50,9 @@ pub use words::Lang;
 const DEMO_CLIENTS: u32 = 20;
 /// How long the market may take until it trades.
 const LIVE_MAX: Duration = Duration::from_secs(120);
+
+/// Attempts of a parked view until a start is given up.
+const START_ATTEMPTS_MAX: u32 = 4;
 
 /// A live simulated market: HTTP door, SQL view, background flow, and a dashboard in the terminal.
 #[derive(Args, Debug)]
@@ -83,6 +87,9 @@ pub struct UpArgs {
     /// Orders of the background flow in a second; 0 = none
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=5_000))]
     pub flow: u32,
+    /// Trade dates whose orders, parents and fills the SQL view keeps, the open one included
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub keep_days: u32,
     /// Language of the dashboard
     #[arg(long, default_value = "en")]
     pub lang: Lang,
@@ -103,6 +110,7 @@ impl UpArgs {
             rules: None,
             activate_rules: false,
             flow: 0,
+            keep_days: 5,
             lang: Lang::En,
         }
     }
@@ -197,7 +205,7 @@ impl Market {
         let found = Found::look(&port)?;
         notes.extend(begin::begin(args, &port, &found)?);
         let found = Found::look(&port)?;
-        let view = runtime.block_on(open_view(&args.data, &port, &mut notes))?;
+        let view = runtime.block_on(open_view(args, &port, &mut notes))?;
         let (status, reader) = (view.status(), view.reader());
         let source = Arc::new(record(&args.data, storage, port.clone()));
         let following = runtime.spawn(view.follow(source, stop.subscribe()));
@@ -226,24 +234,30 @@ impl Market {
         metrics.reading("heng_core_durable_sequence", "Last durable command.", &[], move || {
             port.published().durable().0 as f64
         });
-        for (quantile, of) in [("0.5", 0), ("0.99", 1), ("0.999", 2)] {
-            let port = self.port.clone();
-            let name = "heng_core_ack_seconds";
-            metrics.reading(
-                name,
-                "Time from submission to durable answer, since the start.",
-                &[("quantile", quantile)],
-                move || {
-                    let summary = port.published().ack_latency().summary();
-                    [summary.p50, summary.p99, summary.p999][of] / 1e6
-                },
-            );
-        }
+        let help = "Time from one command to the next inside the core, since the start.";
+        self.watch_latency(metrics, ("heng_core_command_seconds", help), CorePublished::core_latency);
+        let help = "Time from submission to durable answer, since the start.";
+        self.watch_latency(metrics, ("heng_core_ack_seconds", help), |published| published.ack_latency().summary());
         let port = self.port.clone();
         health.add("core", move || match port.refusal() {
             None => Check { well: true, detail: format!("command {} is durable", port.published().durable()) },
             Some(code) => Check { well: false, detail: code.english().to_owned() },
         });
+    }
+
+    fn watch_latency(
+        &self,
+        metrics: &Metrics,
+        (name, help): (&'static str, &'static str),
+        read: fn(&CorePublished) -> LatencySummary,
+    ) {
+        for (number, quantile) in ["0.5", "0.99", "0.999"].into_iter().enumerate() {
+            let port = self.port.clone();
+            metrics.reading(name, help, &[("quantile", quantile)], move || {
+                let LatencySummary { p50, p99, p999, .. } = read(port.published());
+                [p50, p99, p999][number] / 1e6
+            });
+        }
     }
 
     fn serve(
@@ -272,8 +286,8 @@ impl Market {
         }
         let head = self.port.published().durable().0;
         while !runtime.block_on(self.view.wait_for(head, Duration::from_secs(1))) {
-            if let Some(parked) = self.view.parked() {
-                bail!("the view is parked at event {}.{}: {}", parked.at.sequence, parked.at.index, parked.reason);
+            if let Some(parked) = self.view.parked().filter(|parked| parked.attempts >= START_ATTEMPTS_MAX) {
+                bail!("the view is {}; {}", parked.english(), parked.chinese());
             }
         }
         Ok(())
@@ -332,9 +346,10 @@ fn demo_rows(port: &CorePort) -> anyhow::Result<u32> {
 }
 
 /// Opens the view; one that is ahead of the journal belongs to another one and is made again.
-async fn open_view(data: &Path, port: &CorePort, notes: &mut Vec<String>) -> anyhow::Result<TradingView> {
-    let options = StoreOptions::at(Layout::new(data).derived.join("trading.db"));
-    let (view, opened) = TradingView::open(&options).await?;
+async fn open_view(args: &UpArgs, port: &CorePort, notes: &mut Vec<String>) -> anyhow::Result<TradingView> {
+    let file = StoreOptions::at(Layout::new(&args.data).derived.join("trading.db"));
+    let options = ViewOptions { keep_days: args.keep_days, ..ViewOptions::default() };
+    let (view, opened) = TradingView::open(&file, options).await?;
     if let Opened::Outdated(version) = opened {
         notes.push(format!("the view's tables were of version {version} and are made again"));
     }
@@ -347,5 +362,5 @@ async fn open_view(data: &Path, port: &CorePort, notes: &mut Vec<String>) -> any
         view.position().as_of()
     ));
     drop(view);
-    Ok(TradingView::rebuild(&options).await?)
+    Ok(TradingView::rebuild(&file, options).await?)
 }

@@ -25,7 +25,6 @@ struct Sight {
     time: UnixNanos,
     date: TradeDate,
     orders: u32,
-    trades: u64,
     resting: usize,
     cash_imbalance: u64,
     securities_imbalance: u64,
@@ -40,6 +39,9 @@ pub(super) struct Pulse {
     pub(super) orders_per_s: f64,
     pub(super) trades: u64,
     pub(super) resting: usize,
+    /// From one command to the next inside the core.
+    pub(super) core: LatencySummary,
+    /// From submission to the durable answer.
     pub(super) durable: LatencySummary,
     pub(super) sequence: u64,
     pub(super) cash_imbalance: u64,
@@ -62,7 +64,8 @@ pub(super) struct PulseTaker {
 fn shown(state: &State) -> Vec<InstrumentId> {
     let first_of = |board: Board| {
         let mut of_board = state.instruments().filter(move |i| i.definition.board == board);
-        let count = if board == Board::SseMain { 3 } else { 1 };
+        // Seven rows in all: what a terminal of 24 has room for.
+        let count = if board == Board::SseMain { 2 } else { 1 };
         (0..count).map_while(move |_| of_board.next().map(|i| i.definition.instrument)).collect::<Vec<_>>()
     };
     Board::ALL.iter().flat_map(|board| first_of(*board)).collect()
@@ -80,7 +83,6 @@ fn look(state: &State) -> Sight {
         time: state.time(),
         date: state.trade_date().0,
         orders: state.orders_today(),
-        trades: state.venue().trades(),
         resting: state.venue().resting_orders(),
         cash_imbalance: cash_imbalance(state.ledger()),
         securities_imbalance: securities_imbalance(state.ledger()),
@@ -106,8 +108,9 @@ impl PulseTaker {
             date: sight.date,
             orders: sight.orders,
             orders_per_s: rate,
-            trades: sight.trades,
+            trades: self.view.trades_today(),
             resting: sight.resting,
+            core: self.port.published().core_latency(),
             durable: self.port.published().ack_latency().summary(),
             sequence: self.port.published().durable().0,
             cash_imbalance: sight.cash_imbalance,

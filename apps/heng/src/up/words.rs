@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use heng_model::Phase;
+use heng_trading::Parked;
 
 /// Language of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -13,90 +14,60 @@ pub enum Lang {
     Zh,
 }
 
-/// One set of labels.
-pub(super) struct Words {
-    pub(super) market: &'static str,
-    pub(super) flow: &'static str,
-    pub(super) orders_per_s: &'static str,
-    pub(super) orders: &'static str,
-    pub(super) trades: &'static str,
-    pub(super) durable: &'static str,
-    pub(super) ledger: &'static str,
-    pub(super) cash: &'static str,
-    pub(super) securities: &'static str,
-    pub(super) balanced: &'static str,
-    pub(super) off: &'static str,
-    pub(super) view: &'static str,
-    pub(super) behind: &'static str,
-    pub(super) parked: &'static str,
-    pub(super) command: &'static str,
-    pub(super) resting: &'static str,
-    pub(super) book_heads: [&'static str; 7],
-    pub(super) trade_heads: [&'static str; 4],
-    pub(super) last_trades: &'static str,
-    pub(super) books: &'static str,
-    pub(super) try_it: &'static str,
-    pub(super) quit: &'static str,
-    pub(super) auction: &'static str,
+/// What is said, each word beside its translation.
+macro_rules! words {
+    ($($name:ident: $type:ty = $english:expr, $chinese:expr;)+) => {
+        /// One set of labels.
+        pub(super) struct Words { $(pub(super) $name: $type,)+ }
+
+        const ENGLISH: Words = Words { $($name: $english,)+ };
+
+        const CHINESE: Words = Words { $($name: $chinese,)+ };
+    };
 }
 
-const ENGLISH: Words = Words {
-    market: "market",
-    flow: "flow",
-    orders_per_s: "orders/s",
-    orders: "orders today",
-    trades: "trades today",
-    durable: "durable answer µs, p50 / p99 / p99.9",
-    ledger: "ledger",
-    cash: "cash",
-    securities: "securities",
-    balanced: "balanced (0)",
-    off: "OFF BY",
-    view: "view",
-    behind: "s behind",
-    parked: "PARKED",
-    command: "command",
-    resting: "resting orders",
-    book_heads: ["symbol", "phase", "bid qty", "bid", "ask", "ask qty", "last"],
-    trade_heads: ["time", "symbol", "price", "quantity"],
-    last_trades: "last trades",
-    books: "top of book",
-    try_it: "try",
-    quit: "q quits",
-    auction: "auction",
-};
-
-const CHINESE: Words = Words {
-    market: "行情时间",
-    flow: "委托流",
-    orders_per_s: "笔/秒",
-    orders: "今日委托",
-    trades: "今日成交",
-    durable: "落盘应答 微秒 p50 / p99 / p99.9",
-    ledger: "账务",
-    cash: "资金",
-    securities: "证券",
-    balanced: "平衡（0）",
-    off: "差额",
-    view: "视图",
-    behind: "秒滞后",
-    parked: "已停靠",
-    command: "指令号",
-    resting: "在簿委托",
-    book_heads: ["代码", "阶段", "买量", "买价", "卖价", "卖量", "最新"],
-    trade_heads: ["时间", "代码", "价格", "数量"],
-    last_trades: "最近成交",
-    books: "最优五档之首",
-    try_it: "试一试",
-    quit: "q 退出",
-    auction: "竞价",
-};
+words! {
+    market: &'static str = "market", "行情时间";
+    flow: &'static str = "flow", "委托流";
+    orders_per_s: &'static str = "orders/s", "笔/秒";
+    orders: &'static str = "orders today", "今日委托";
+    trades: &'static str = "trades today", "今日成交";
+    resting: &'static str = "resting", "在簿委托";
+    latency: &'static str = "latency, µs", "延迟（微秒）";
+    core: &'static str = "core per command", "核心处理每条指令";
+    durable: &'static str = "durable answer", "落盘后应答";
+    ledger: &'static str = "ledger", "账务";
+    cash: &'static str = "cash", "资金";
+    securities: &'static str = "securities", "证券";
+    balanced: &'static str = "balanced (0)", "平衡（0）";
+    off: &'static str = "OFF BY", "差额";
+    command: &'static str = "command", "指令号";
+    view: &'static str = "view", "视图";
+    behind: &'static str = "s behind", "秒滞后";
+    parked: &'static str = "PARKED", "已停靠";
+    books: &'static str = "top of book", "最优买卖";
+    last_trades: &'static str = "last trades", "最近成交";
+    auction: &'static str = "auct.", "竞价";
+    try_it: &'static str = "try", "试一试";
+    quit: &'static str = "q quits", "q 退出";
+    book_heads: [&'static str; 7] = ["symbol", "phase", "bid qty", "bid", "ask", "ask qty", "last"],
+        ["代码", "阶段", "买量", "买价", "卖价", "卖量", "最新"];
+    trade_heads: [&'static str; 4] = ["time", "symbol", "price", "quantity"], ["时间", "代码", "价格", "数量"];
+}
 
 impl Lang {
     pub(super) const fn words(self) -> &'static Words {
         match self {
             Self::En => &ENGLISH,
             Self::Zh => &CHINESE,
+        }
+    }
+
+    /// Why and since when the view stands still.
+    pub(super) fn parked(self, parked: &Parked) -> String {
+        match self {
+            Self::En => parked.english(),
+            Self::Zh => parked.chinese(),
         }
     }
 

@@ -8,3 +8,4 @@ mod journal_files;
 mod power_loss;
 mod support;
 mod up;
+mod up_parents;

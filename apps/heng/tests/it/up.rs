@@ -10,14 +10,14 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use heng::market::{Flow, FlowOptions, World, WorldOptions};
-use heng_core::{Core, CoreError, CoreOptions, EventTail, Layout, Request};
+use heng_core::{Completion, Core, CoreError, CoreOptions, EventTail, Layout, Request};
 use heng_engine::{Capacity, State};
 use heng_journal::{OsStorage, Storage};
 use heng_model::command::OpenDay;
 use heng_model::{Command, Currency, Money, PartitionId, Qty, SECOND, Seq, TradeDate, UnixNanos};
 use heng_runtime::SystemClock;
 use heng_store::StoreOptions;
-use heng_trading::{CommandEvents, DoorOptions, Doors, EventBlock, TradingView, ViewReader, routes};
+use heng_trading::{CommandEvents, DoorOptions, Doors, EventBlock, TradingView, ViewOptions, ViewReader, routes};
 use heng_transport::{Health, Metrics, Server, ServerOptions};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -53,7 +53,7 @@ fn send(address: &str, request: &str) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
 }
 
-fn get(address: &str, path: &str) -> (u16, Value) {
+pub(crate) fn get(address: &str, path: &str) -> (u16, Value) {
     send(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
 }
 
@@ -253,6 +253,8 @@ fn clients_trade_cancel_and_watch() {
         "heng_orders_total{outcome=\"accepted\"} 1",
         "heng_view_lag_seconds{view=\"trading\"}",
         "heng_core_durable_sequence",
+        "heng_core_command_seconds{quantile=\"0.999\"}",
+        "heng_core_ack_seconds{quantile=\"0.5\"}",
     ] {
         assert!(metrics.contains(name), "{name}\n{metrics}");
     }
@@ -302,15 +304,16 @@ fn other_rule_files_wait_for_their_activation() {
 }
 
 /// A whole day through the core, in memory of the test.
-struct Day {
-    core: Core,
-    layout: Layout,
+pub(crate) struct Day {
+    pub(crate) world: World,
+    pub(crate) core: Core,
+    pub(crate) layout: Layout,
     storage: Arc<dyn Storage>,
-    date: TradeDate,
+    pub(crate) date: TradeDate,
     _folder: Folder,
 }
 
-fn a_day() -> Day {
+pub(crate) fn a_day() -> Day {
     let folder = Folder::new("up-view");
     let date = TradeDate::new(2026, 7, 6).expect("a date");
     let storage = OsStorage::shared();
@@ -330,10 +333,12 @@ fn a_day() -> Day {
     let world = World::new(world, &heng_rulebook::Rulebook::embedded_files()).expect("a world");
     let flow = Flow::new(&world, FlowOptions { orders: 20_000, first_order: 0 });
     run(&core, world.setup().chain(flow));
-    Day { core, layout: Layout::new(&folder.0), storage, date, _folder: folder }
+    Day { world, core, layout: Layout::new(&folder.0), storage, date, _folder: folder }
 }
 
-fn run(core: &Core, commands: impl Iterator<Item = (UnixNanos, Command)>) {
+/// The outcomes, in the order of the commands.
+pub(crate) fn run(core: &Core, commands: impl Iterator<Item = (UnixNanos, Command)>) -> Vec<Completion> {
+    let mut outcomes = Vec::new();
     let (answers, answered) = channel();
     let commands: Vec<(UnixNanos, Command)> = commands.collect();
     for chunk in commands.chunks(500) {
@@ -342,19 +347,23 @@ fn run(core: &Core, commands: impl Iterator<Item = (UnixNanos, Command)>) {
         core.port().send(requests.collect(), &answers).expect("the core takes them");
         let mut left = chunk.len();
         while left > 0 {
-            left -= answered.recv().expect("the core answers").len();
+            let batch = answered.recv().expect("the core answers");
+            left -= batch.len();
+            outcomes.extend(batch);
         }
     }
+    outcomes.sort_by_key(|outcome| outcome.seq);
+    outcomes
 }
 
 /// The view's doors, read through a real socket.
-struct Reading {
-    address: String,
-    view: tokio::sync::Mutex<TradingView>,
+pub(crate) struct Reading {
+    pub(crate) address: String,
+    pub(crate) view: tokio::sync::Mutex<TradingView>,
     _stop: oneshot::Sender<()>,
 }
 
-async fn read_from(view: TradingView, port: heng_core::CorePort) -> Reading {
+pub(crate) async fn read_from(view: TradingView, port: heng_core::CorePort) -> Reading {
     let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
     let reader: ViewReader = view.reader();
     let doors = Doors { port: Arc::new(port), view: reader, options: DoorOptions::default() };
@@ -371,7 +380,7 @@ async fn read_from(view: TradingView, port: heng_core::CorePort) -> Reading {
 }
 
 /// Lets the view take everything that has left the gate.
-async fn catch_up(day: &Day, view: &mut TradingView) {
+pub(crate) async fn catch_up(day: &Day, view: &mut TradingView) {
     let mut tail =
         EventTail::open(&day.storage, &day.layout.events, view.position().sequence).expect("the record is there");
     let head = day.core.port().published().durable();
@@ -427,7 +436,7 @@ fn orders_as_told(state: &State, row: u32) -> Vec<Value> {
 }
 
 /// Every account of the view is compared with the core's state.
-fn compare(day: &Day, address: &str) -> usize {
+pub(crate) fn compare(day: &Day, address: &str) -> usize {
     let known: Vec<(u64, Value, Vec<Value>)> = day
         .core
         .port()
@@ -467,7 +476,7 @@ fn the_view_tells_what_the_core_knows() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let options = StoreOptions::at(day.layout.derived.join("trading.db"));
     let reading = runtime.block_on(async {
-        let (mut view, _) = TradingView::open(&options).await.expect("the view opens");
+        let (mut view, _) = TradingView::open(&options, ViewOptions::default()).await.expect("the view opens");
         catch_up(&day, &mut view).await;
         read_from(view, day.core.port()).await
     });
@@ -481,4 +490,9 @@ fn the_view_tells_what_the_core_knows() {
     assert_eq!(compare(&day, &reading.address), 0, "the new day has no order yet");
     let (_, metrics) = get(&reading.address, "/metrics");
     assert!(metrics.as_str().is_some_and(|text| text.contains("heng_view_parked{view=\"trading\"} 0")), "{metrics}");
+    // What the core tells of its latency while it runs is what it measures.
+    let port = day.core.port();
+    let measured = day.core.stop().expect("the core stops").core_latency.summary();
+    assert!(measured.count > 20_000 && measured.p50 > 0.0, "{measured:?}");
+    assert_eq!(port.published().core_latency(), measured);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use heng_journal::{BlockSpan, EventLog, JournalError, run_promptly};
 use heng_model::{RejectCode, Seq};
-use heng_runtime::LatencyHistogram;
+use heng_runtime::{LatencyHistogram, LatencySummary};
 
 use crate::buffers::Buffers;
 use crate::error::CoreError;
@@ -58,6 +58,7 @@ pub struct Published {
     snapshot: AtomicU64,
     snapshot_trouble: Mutex<Option<String>>,
     latency: Mutex<LatencyHistogram>,
+    core_latency: Mutex<LatencySummary>,
 }
 
 impl Published {
@@ -165,6 +166,19 @@ impl Published {
     #[must_use]
     pub fn ack_latency(&self) -> LatencyHistogram {
         self.latency.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// Time from one command to the next inside the engine, since the start; about a second old.
+    #[must_use]
+    pub fn core_latency(&self) -> LatencySummary {
+        *self.core_latency.lock().expect("no holder of this lock panics")
+    }
+
+    /// The core thread tells its latency. It waits for no reader: false if one is just looking.
+    pub(crate) fn tell_core_latency(&self, latency: LatencySummary) -> bool {
+        let Ok(mut told) = self.core_latency.try_lock() else { return false };
+        *told = latency;
+        true
     }
 }
 

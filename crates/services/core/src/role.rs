@@ -111,6 +111,7 @@ impl Parts {
             abort_mark: layout.abort_mark,
             follows_clock: options.follows_clock,
             latency: LatencyHistogram::default(),
+            told: None,
             batch: CommandBatch::default(),
             commands: Vec::new(),
             outcomes: Vec::new(),

@@ -25,6 +25,9 @@ const IDLE: Duration = Duration::from_millis(20);
 /// A clock that jumps ahead further than this is not believed; stamps then go on by one nanosecond a command.
 const JUMP_MAX_NS: i64 = 30 * 86_400 * 1_000_000_000;
 
+/// How often the core thread tells its latency, between two batches: it reads the whole histogram for it.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
 /// What the core thread works with.
 pub(crate) struct Sequencer {
     pub(crate) state: State,
@@ -37,6 +40,8 @@ pub(crate) struct Sequencer {
     pub(crate) abort_mark: PathBuf,
     pub(crate) follows_clock: bool,
     pub(crate) latency: LatencyHistogram,
+    /// When the latency was told; `None` = never.
+    pub(crate) told: Option<Instant>,
     pub(crate) batch: CommandBatch,
     /// Room for the commands of a batch and for their outcomes, used again and again.
     pub(crate) commands: Vec<Sequenced<Command>>,
@@ -62,6 +67,8 @@ impl Sequencer {
     /// Runs until told to stop; returns the state as it then is.
     pub(crate) fn run(mut self) -> (State, LatencyHistogram) {
         while self.turn(IDLE) {}
+        self.told = None;
+        self.tell_latency();
         (self.state, self.latency)
     }
 
@@ -72,7 +79,16 @@ impl Sequencer {
             return false;
         }
         let stop = gathered.stop;
-        self.execute(gathered) && !stop
+        let goes_on = self.execute(gathered) && !stop;
+        self.tell_latency();
+        goes_on
+    }
+
+    fn tell_latency(&mut self) {
+        let due = self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        if due && self.published.tell_core_latency(self.latency.summary()) {
+            self.told = Some(Instant::now());
+        }
     }
 
     /// Waits for submissions and stamps what has come.

@@ -24,7 +24,7 @@ pub(crate) const NOT_YET: Reason = Reason {
 const fn status(code: RejectCode) -> StatusCode {
     match code {
         RejectCode::KeyReused => StatusCode::CONFLICT,
-        RejectCode::UnknownOrder => StatusCode::NOT_FOUND,
+        RejectCode::UnknownOrder | RejectCode::UnknownParent => StatusCode::NOT_FOUND,
         RejectCode::BadRequest => StatusCode::BAD_REQUEST,
         RejectCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         RejectCode::DiskFull | RejectCode::ViewsLag | RejectCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
@@ -96,6 +96,7 @@ mod tests {
         check(RejectCode::Overloaded, 429);
         check(RejectCode::ViewsLag, 503);
         check(RejectCode::UnknownOrder, 404);
+        check(RejectCode::UnknownParent, 404);
     }
 
     #[test]

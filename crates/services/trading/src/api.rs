@@ -8,21 +8,25 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use heng_model::{AccountId, Command, OrderId, RejectCode, Seq, TradeDate};
+use heng_model::{AccountId, Command, OrderId, ParentId, RejectCode, Seq, TradeDate};
 use heng_ports::{Answer, CommandPort};
 use heng_store::Snapshot;
 use heng_transport::{Fields, Health, Metrics, Problem};
 use serde_json::{Value, json};
 
 use crate::answer::{NOT_YET, reason, refused, unknown_cancel, unknown_order};
+use crate::directory::Directory;
 use crate::forms::{self, OrderForm, PAGE_MAX, ReadForm};
 use crate::shapes::{self, AccountRows};
-use crate::store;
+use crate::store::{self, Listed};
+use crate::tables::{OrderRow, ParentRow};
 use crate::telemetry::{DoorMetrics, watch_view};
 use crate::view::ViewReader;
 
 /// Most fills that are shown with an order.
 const FILLS_SHOWN_MAX: u32 = 1_000;
+/// Most child orders that are shown with a parent.
+const CHILDREN_SHOWN_MAX: u32 = 1_000;
 
 /// How the doors behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,9 @@ pub fn routes(doors: Doors, metrics: &Arc<Metrics>, health: &Health) -> Router {
         .route("/v1/orders", post(place).get(list_orders))
         .route("/v1/orders/{id}", get(show_order))
         .route("/v1/orders/{id}/cancel", post(cancel))
+        .route("/v1/parents", get(list_parents))
+        .route("/v1/parents/{id}", get(show_parent))
+        .route("/v1/days", get(list_days))
         .route("/v1/accounts/{id}", get(show_account))
         .route("/v1/instruments", get(list_instruments))
         .with_state(inner)
@@ -108,6 +115,26 @@ impl Inner {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, NOT_YET, detail).retry_after_s(1));
         }
         view.snapshot().await.map_err(|error| Problem::internal(&error))
+    }
+
+    /// A page of orders or parents under `name`, newest first.
+    async fn list<T: Listed>(
+        &self,
+        name: &'static str,
+        request: Request,
+        id: impl Fn(&T) -> i64,
+        shape: impl Fn(&T, &Directory) -> Value,
+    ) -> Result<Json<Value>, Problem> {
+        let (filter, form) = forms::read_list(query(request).await?)?;
+        let mut look = self.look(form).await?;
+        let rows = store::list::<T>(look.connection(), &filter).await.map_err(|error| Problem::internal(&error))?;
+        let directory = &self.doors.view.directory;
+        let full = rows.len() == filter.limit as usize;
+        Ok(Json(json!({
+            "as_of_sequence": look.as_of(),
+            name: rows.iter().map(|row| shape(row, directory)).collect::<Vec<_>>(),
+            "next_before": rows.last().filter(|_| full).map(|row| id(row).to_string()),
+        })))
     }
 
     /// The sequence that brought an order, for a repeat that is told only its own.
@@ -221,15 +248,39 @@ async fn show_order(State(inner): Shared, Path(id): Path<String>, request: Reque
 }
 
 async fn list_orders(State(inner): Shared, request: Request) -> Result<Json<Value>, Problem> {
-    let (filter, form) = forms::read_orders(query(request).await?)?;
-    let mut look = inner.look(form).await?;
-    let rows = store::orders(look.connection(), &filter).await.map_err(|error| Problem::internal(&error))?;
+    inner.list("orders", request, |row: &OrderRow| row.order_id, shapes::order).await
+}
+
+async fn list_parents(State(inner): Shared, request: Request) -> Result<Json<Value>, Problem> {
+    inner.list("parents", request, |row: &ParentRow| row.parent_id, shapes::parent).await
+}
+
+async fn show_parent(State(inner): Shared, Path(id): Path<String>, request: Request) -> Result<Json<Value>, Problem> {
+    let parent = ParentId(id_of(&id)?);
+    let mut look = inner.look(forms::read_one(query(request).await?)?).await?;
+    let as_of = look.as_of();
+    let row = store::parent(look.connection(), parent).await.map_err(|error| Problem::internal(&error))?;
+    let Some(row) = row else {
+        return Err(refused(RejectCode::UnknownParent, format!("as of command {as_of}")).with("as_of_sequence", as_of));
+    };
+    let children = store::children(look.connection(), parent, CHILDREN_SHOWN_MAX).await;
+    let children = children.map_err(|error| Problem::internal(&error))?;
     let directory = &inner.doors.view.directory;
-    let full = rows.len() == filter.limit as usize;
+    let mut told = shapes::parent(&row, directory);
+    told["orders"] = children.iter().map(|row| shapes::order(row, directory)).collect();
+    told["as_of_sequence"] = json!(as_of);
+    Ok(Json(told))
+}
+
+async fn list_days(State(inner): Shared, request: Request) -> Result<Json<Value>, Problem> {
+    let (limit, form) = forms::read_days(query(request).await?)?;
+    let mut look = inner.look(form).await?;
+    let internal = |error: heng_store::StoreError| Problem::internal(&error);
+    let market = store::market(look.connection()).await.map_err(internal)?;
+    let rows = store::days(look.connection(), limit).await.map_err(internal)?;
     Ok(Json(json!({
         "as_of_sequence": look.as_of(),
-        "orders": rows.iter().map(|row| shapes::order(row, directory)).collect::<Vec<_>>(),
-        "next_before": rows.last().filter(|_| full).map(|row| row.order_id.to_string()),
+        "days": rows.iter().map(|row| shapes::day(row, market.kept_from)).collect::<Vec<_>>(),
     })))
 }
 

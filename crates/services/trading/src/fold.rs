@@ -10,45 +10,18 @@ use heng_model::event::{
     OrderPlaced, OrderRejected, OrderWorking, ReferenceSet,
 };
 use heng_model::{
-    AccountId, AccountStatus, Board, CancelReason, Currency, Event, InstrumentId, OrderId, OrderStatus, RejectCode,
-    SelfTrade, Side,
+    AccountId, AccountStatus, Board, CancelReason, Currency, Event, InstrumentId, OrderId, OrderStatus, ParentId,
+    RejectCode, SelfTrade, Side,
 };
-use heng_store::{Connection, StoreError};
+use heng_store::Connection;
 
 use crate::feed::CommandEvents;
+use crate::fold_error::{FoldError, Noun};
 use crate::store;
 use crate::tables::{
-    AccountRow, CashRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, PhaseRow, load_by_id, load_by_pair,
-    save,
+    AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, ParentRow, PhaseRow,
+    load_by_id, load_by_pair, save,
 };
-
-/// Why an event could not become rows.
-#[derive(Debug, thiserror::Error)]
-pub enum FoldError {
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An event names something that no earlier event made.
-    #[error("{what} {id} is not in the view")]
-    Missing {
-        /// What it is.
-        what: &'static str,
-        /// Its id.
-        id: u64,
-    },
-    /// An event's number is not the one that follows from the events before it.
-    #[error("{what} of {id}: the event says {told}, the view has {found}")]
-    Differs {
-        /// Which number.
-        what: &'static str,
-        /// Of what.
-        id: u64,
-        /// What the event says.
-        told: i64,
-        /// What the view has.
-        found: i64,
-    },
-}
 
 /// An event with its place in the record.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +33,11 @@ pub(crate) struct Placed<'a> {
 }
 
 impl Placed<'_> {
-    fn sequence(&self) -> i64 {
+    pub(crate) fn sequence(&self) -> i64 {
         self.command.seq.0.cast_signed()
     }
 
-    fn time(&self) -> i64 {
+    pub(crate) fn time(&self) -> i64 {
         self.command.time.0
     }
 }
@@ -73,6 +46,7 @@ impl Placed<'_> {
 #[derive(Default)]
 struct Named {
     orders: BTreeSet<i64>,
+    parents: BTreeSet<i64>,
     accounts: BTreeSet<i64>,
     instruments: BTreeSet<i64>,
     cash_of: BTreeSet<i64>,
@@ -82,7 +56,10 @@ struct Named {
 impl Named {
     fn note(&mut self, event: &Event) {
         match event {
-            Event::OrderPlaced(e) => self.note_order(e.order, e.instrument),
+            Event::OrderPlaced(e) => {
+                self.note_order(e.order, e.instrument);
+                self.note_parent(e.parent);
+            }
             Event::OrderRejected(e) => self.note_order(e.order, e.instrument),
             Event::OrderWorking(e) => self.note_order(e.order, e.instrument),
             Event::OrderFilled(e) => {
@@ -94,6 +71,8 @@ impl Named {
             Event::CancelRequested(e) => self.note_id(e.order),
             Event::CancelRejected(e) => self.note_id(e.order),
             Event::OrderUnknown(e) => self.note_id(e.order),
+            Event::ParentAccepted(e) => self.note_parent(e.parent),
+            Event::ParentChanged(e) => self.note_parent(e.parent),
             Event::CashPosted(e) => _ = self.cash_of.insert(e.account.0.cast_signed()),
             Event::HoldingPosted(e) => _ = self.holdings.insert(pair(e.account, e.instrument)),
             Event::InstrumentDefined(e) => self.note_instrument(e.instrument),
@@ -118,6 +97,12 @@ impl Named {
         self.orders.insert(order.0.cast_signed());
     }
 
+    fn note_parent(&mut self, parent: ParentId) {
+        if parent != ParentId(0) {
+            self.parents.insert(parent.0.cast_signed());
+        }
+    }
+
     fn note_instrument(&mut self, instrument: InstrumentId) {
         self.instruments.insert(i64::from(instrument.0));
     }
@@ -131,6 +116,7 @@ impl Named {
 #[derive(Default)]
 pub(crate) struct Fold {
     orders: BTreeMap<i64, OrderRow>,
+    pub(crate) parents: BTreeMap<i64, ParentRow>,
     fills: Vec<FillRow>,
     cash: BTreeMap<(i64, i64), CashRow>,
     holdings: BTreeMap<(i64, i64), HoldingRow>,
@@ -138,10 +124,34 @@ pub(crate) struct Fold {
     pub(crate) instruments: BTreeMap<i64, InstrumentRow>,
     phases: BTreeMap<(i64, i64), PhaseRow>,
     pub(crate) market: MarketRow,
+    /// The trade date that is open, or was last; date 0 before the first.
+    pub(crate) day: DayRow,
 }
 
 fn pair(account: AccountId, instrument: InstrumentId) -> (i64, i64) {
     (account.0.cast_signed(), i64::from(instrument.0))
+}
+
+/// What the client asked, as both a placing and a refusal tell it: the two events have these fields in common, and no
+/// type.
+macro_rules! asked_row {
+    ($event:expr, $at:expr) => {
+        OrderRow {
+            order_id: $event.order.0.cast_signed(),
+            sequence: $at.sequence(),
+            placed_at: $at.time(),
+            account: $event.account.0.cast_signed(),
+            client_order: $event.client_order.to_text(),
+            trade_date: i64::from($event.trade_date.number()),
+            instrument: i64::from($event.instrument.0),
+            side: i64::from($event.side as u8),
+            order_type: i64::from($event.order_type as u8),
+            price: $event.price.0,
+            quantity: $event.quantity.0,
+            parent: $event.parent.0.cast_signed(),
+            ..OrderRow::default()
+        }
+    };
 }
 
 fn live(row: &OrderRow) -> bool {
@@ -160,8 +170,14 @@ impl Fold {
         events.iter().for_each(|placed| named.note(placed.event));
         let ids = |set: &BTreeSet<i64>| set.iter().copied().collect::<Vec<_>>();
         let mut fold = Self { market: store::market(connection).await?, ..Self::default() };
+        fold.day = store::day(connection, fold.market.trade_date).await?.unwrap_or_default();
         for row in load_by_id::<OrderRow>(connection, "order_id", &ids(&named.orders)).await? {
+            // What happens to a child counts for its parent, whom the child's events do not name.
+            named.note_parent(ParentId(row.parent.cast_unsigned()));
             fold.orders.insert(row.order_id, row);
+        }
+        for row in load_by_id::<ParentRow>(connection, "parent_id", &ids(&named.parents)).await? {
+            fold.parents.insert(row.parent_id, row);
         }
         for row in load_by_id::<AccountRow>(connection, "account", &ids(&named.accounts)).await? {
             fold.accounts.insert(row.account, row);
@@ -185,6 +201,7 @@ impl Fold {
             map.values().cloned().collect()
         }
         save(connection, &rows(&self.orders)).await?;
+        save(connection, &rows(&self.parents)).await?;
         save(connection, &self.fills).await?;
         save(connection, &rows(&self.cash)).await?;
         save(connection, &rows(&self.holdings)).await?;
@@ -192,10 +209,13 @@ impl Fold {
         save(connection, &rows(&self.instruments)).await?;
         save(connection, &rows(&self.phases)).await?;
         save(connection, std::slice::from_ref(&self.market)).await?;
+        if self.day.trade_date != 0 {
+            save(connection, std::slice::from_ref(&self.day)).await?;
+        }
         Ok(())
     }
 
-    /// Takes one event. What other views need (memos, parents, settlement, quotas, house rates) changes nothing here.
+    /// Takes one event. What other views need (memos, settlement, quotas, house rates) changes nothing here.
     pub(crate) fn take(&mut self, at: Placed<'_>) -> Result<(), FoldError> {
         match at.event {
             Event::OrderPlaced(e) => self.place(e, at),
@@ -209,6 +229,8 @@ impl Fold {
                 Ok(())
             }
             Event::OrderUnknown(e) => self.set_status(e.order, OrderStatus::SentUnknown, at),
+            Event::ParentAccepted(e) => self.accept_parent(e, at),
+            Event::ParentChanged(e) => self.change_parent(e, at),
             Event::CashPosted(e) => self.post_cash(e),
             Event::HoldingPosted(e) => self.post_holding(e),
             other => self.take_reference(other, at),
@@ -240,23 +262,29 @@ impl Fold {
             Event::DayOpened(e) => {
                 self.market.trade_date = i64::from(e.date.number());
                 self.market.day_open = true;
+                let (trade_date, opened_sequence) = (self.market.trade_date, at.sequence());
+                self.day = DayRow { trade_date, opened_sequence, ..DayRow::default() };
             }
-            Event::DayClosed(_) => self.market.day_open = false,
+            Event::DayClosed(_) => {
+                self.market.day_open = false;
+                self.day.closed = true;
+            }
+            Event::Trade(_) => self.day.trades += 1,
             _ => {}
         }
         Ok(())
     }
 
     fn order(&mut self, id: OrderId) -> Result<&mut OrderRow, FoldError> {
-        self.orders.get_mut(&id.0.cast_signed()).ok_or(FoldError::Missing { what: "order", id: id.0 })
+        self.orders.get_mut(&id.0.cast_signed()).ok_or(FoldError::Missing { what: Noun::ORDER, id: id.0 })
     }
 
     fn account(&mut self, id: AccountId) -> Result<&mut AccountRow, FoldError> {
-        self.accounts.get_mut(&id.0.cast_signed()).ok_or(FoldError::Missing { what: "account", id: id.0 })
+        self.accounts.get_mut(&id.0.cast_signed()).ok_or(FoldError::Missing { what: Noun::ACCOUNT, id: id.0 })
     }
 
     fn instrument(&mut self, id: InstrumentId) -> Result<&mut InstrumentRow, FoldError> {
-        let missing = FoldError::Missing { what: "instrument", id: u64::from(id.0) };
+        let missing = FoldError::Missing { what: Noun::INSTRUMENT, id: u64::from(id.0) };
         self.instruments.get_mut(&i64::from(id.0)).ok_or(missing)
     }
 
@@ -266,32 +294,26 @@ impl Fold {
         let connect = is_connect(instrument);
         let currency = if connect { i64::from(Currency::Cny as u8) } else { instrument.currency };
         if self.orders.contains_key(&e.order.0.cast_signed()) {
-            return Err(FoldError::Differs { what: "number of placings", id: e.order.0, told: 2, found: 1 });
+            return Err(FoldError::Differs {
+                what: Noun::new("number of placings", "委托次数"),
+                id: e.order.0,
+                told: 2,
+                found: 1,
+            });
         }
         let mut row = OrderRow {
-            order_id: e.order.0.cast_signed(),
-            sequence: at.sequence(),
-            placed_at: at.time(),
-            account: e.account.0.cast_signed(),
-            client_order: e.client_order.to_text(),
-            trade_date: i64::from(e.trade_date.number()),
-            instrument: i64::from(e.instrument.0),
-            side: i64::from(e.side as u8),
-            order_type: i64::from(e.order_type as u8),
             self_trade: i64::from(e.self_trade as u8),
-            price: e.price.0,
-            quantity: e.quantity.0,
             status: i64::from(OrderStatus::Routed as u8),
-            parent: e.parent.0.cast_signed(),
             hold_cash: e.hold_cash.0,
             hold_quantity: e.hold_quantity.0,
             hold_currency: currency,
             connect,
-            ..OrderRow::default()
+            ..asked_row!(e, at)
         };
         touch(&mut row, at);
         self.orders.insert(row.order_id, row);
-        Ok(())
+        self.day.orders += 1;
+        self.add_child(e.parent, at)
     }
 
     /// A refusal by the checks makes an order that never lived; a refusal by the venue ends one that was placed. A
@@ -301,24 +323,14 @@ impl Fold {
             return Ok(());
         }
         let id = e.order.0.cast_signed();
-        let fresh = OrderRow {
-            order_id: id,
-            sequence: at.sequence(),
-            placed_at: at.time(),
-            account: e.account.0.cast_signed(),
-            client_order: e.client_order.to_text(),
-            trade_date: i64::from(e.trade_date.number()),
-            instrument: i64::from(e.instrument.0),
-            side: i64::from(e.side as u8),
-            order_type: i64::from(e.order_type as u8),
+        if !self.orders.contains_key(&id) {
+            self.day.orders += 1;
+        }
+        let row = self.orders.entry(id).or_insert_with(|| OrderRow {
             self_trade: i64::from(SelfTrade::Allow as u8),
-            price: e.price.0,
-            quantity: e.quantity.0,
-            parent: e.parent.0.cast_signed(),
             hold_currency: i64::from(Currency::Cny as u8),
-            ..OrderRow::default()
-        };
-        let row = self.orders.entry(id).or_insert(fresh);
+            ..asked_row!(e, at)
+        });
         row.status = i64::from(OrderStatus::Rejected as u8);
         row.code = i64::from(e.code.number());
         row.rule = i64::from(e.rule);
@@ -342,7 +354,12 @@ impl Fold {
         let row = self.order(e.order)?;
         let filled = row.filled + e.quantity.0;
         if filled != e.filled.0 || filled > row.quantity {
-            return Err(FoldError::Differs { what: "filled quantity", id: e.order.0, told: e.filled.0, found: filled });
+            return Err(FoldError::Differs {
+                what: Noun::new("filled quantity", "成交数量"),
+                id: e.order.0,
+                told: e.filled.0,
+                found: filled,
+            });
         }
         row.filled = filled;
         row.value += e.amount.0;
@@ -356,7 +373,10 @@ impl Fold {
             row.status = i64::from(OrderStatus::PartlyFilled as u8);
         }
         touch(row, at);
+        let parent = ParentId(row.parent.cast_unsigned());
         self.fills.push(fill_row(e, at));
+        self.day.fills += 1;
+        self.fill_child(parent, e, at)?;
         self.settle(e)
     }
 
@@ -374,7 +394,9 @@ impl Fold {
         }
         if holding.settled < 0 {
             let (told, found) = (e.quantity.0, holding.settled + e.quantity.0);
-            return Err(FoldError::Differs { what: "shares sold", id: e.order.0, told, found });
+            return Err(FoldError::Differs {
+                what: Noun::new("shares sold", "卖出数量"), id: e.order.0, told, found
+            });
         }
         Ok(())
     }
@@ -391,7 +413,7 @@ impl Fold {
         let left = row.quantity - row.filled;
         if left != e.quantity.0 {
             return Err(FoldError::Differs {
-                what: "cancelled quantity",
+                what: Noun::new("cancelled quantity", "撤单数量"),
                 id: e.order.0,
                 told: e.quantity.0,
                 found: left,
@@ -449,7 +471,12 @@ impl Fold {
         row.balance += e.amount.0;
         if row.balance != e.balance.0 {
             let (told, found) = (e.balance.0, row.balance);
-            return Err(FoldError::Differs { what: "cash balance", id: e.account.0, told, found });
+            return Err(FoldError::Differs {
+                what: Noun::new("cash balance", "资金余额"),
+                id: e.account.0,
+                told,
+                found,
+            });
         }
         Ok(())
     }
@@ -459,7 +486,12 @@ impl Fold {
         row.settled += e.quantity.0;
         let total = row.settled + row.unsellable;
         if total != e.total.0 {
-            return Err(FoldError::Differs { what: "shares held", id: e.account.0, told: e.total.0, found: total });
+            return Err(FoldError::Differs {
+                what: Noun::new("shares held", "持仓数量"),
+                id: e.account.0,
+                told: e.total.0,
+                found: total,
+            });
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use heng_model::Seq;
 use tokio::sync::mpsc;
 
 use crate::feed::{EventBlock, EventSource, FeedError};
-use crate::view::ViewStatus;
+use crate::status::ViewStatus;
 
 /// Pieces of the record that wait for the view at most; a slow view makes the reader wait, and nobody else.
 const AHEAD_MAX: usize = 4;

@@ -6,7 +6,7 @@ use heng_model::{
 };
 use heng_transport::{Fields, Problem};
 
-use crate::store::OrderFilter;
+use crate::store::ListFilter;
 
 /// Longest client order id, in bytes.
 const CLIENT_ORDER_MAX: usize = 128;
@@ -158,11 +158,11 @@ pub(crate) fn read_one(mut fields: Fields) -> Result<ReadForm, Problem> {
     fields.finish(Some(form))
 }
 
-/// Reads the query of `GET /v1/orders`.
+/// Reads the query of `GET /v1/orders` and `GET /v1/parents`.
 ///
 /// # Errors
 /// A problem that lists every parameter that is missing, wrong or unknown.
-pub(crate) fn read_orders(mut fields: Fields) -> Result<(OrderFilter, ReadForm), Problem> {
+pub(crate) fn read_list(mut fields: Fields) -> Result<(ListFilter, ReadForm), Problem> {
     let account = account(&mut fields);
     let form = ReadForm { min_sequence: min_sequence(&mut fields) };
     let live = |text: &str| match text {
@@ -170,12 +170,12 @@ pub(crate) fn read_orders(mut fields: Fields) -> Result<(OrderFilter, ReadForm),
         "all" => Ok(false),
         _ => Err("expected live or all"),
     };
-    let filter = OrderFilter {
+    let filter = ListFilter {
         account: account.unwrap_or_default(),
         client_order: fields.text("client_order_id", client_order).map(|text| ClientOrderId::from_text(&text)),
         trade_date: fields.text("trade_date", trade_date),
         live_only: fields.text("status", live).unwrap_or(false),
-        before: fields.number("before", 1, ID_MAX).map(OrderId),
+        before: fields.number("before", 1, ID_MAX),
         limit: limit(&mut fields),
     };
     fields.finish(account.map(|_| (filter, form)))
@@ -190,6 +190,16 @@ pub(crate) fn read_instruments(mut fields: Fields) -> Result<(i64, u32, ReadForm
     let after = fields.number("after", 0, u64::from(limits::INSTRUMENTS_MAX)).map_or(-1, u64::cast_signed);
     let limit = limit(&mut fields);
     fields.finish(Some((after, limit, form)))
+}
+
+/// Reads the query of `GET /v1/days`: how many.
+///
+/// # Errors
+/// A problem that lists every parameter that is wrong or unknown.
+pub(crate) fn read_days(mut fields: Fields) -> Result<(u32, ReadForm), Problem> {
+    let form = ReadForm { min_sequence: min_sequence(&mut fields) };
+    let limit = limit(&mut fields);
+    fields.finish(Some((limit, form)))
 }
 
 fn limit(fields: &mut Fields) -> u32 {

@@ -5,23 +5,26 @@
 //!
 //! *Invariant:* core state changes only by a command through `CommandPort`; no answer is invented (design rule 9).
 //! *Invariant:* each event counts exactly once: rows and position move in one transaction, in bounded batches.
-//! *Invariant:* the view checks every balance and quantity that events tell; it parks on what it cannot explain and
-//! never skips (design rule 12).
+//! *Invariant:* the view checks every balance and quantity that events tell; it parks on what it cannot explain, tries
+//! again, and never skips (design rule 12).
 //! *Invariant:* the core waits for no view: past ten seconds of lag the doors refuse new orders by name, never cancels
 //! (design rule 10).
 //!
 //! Deliberately absent: who may do what (it comes with `security`), venue adapters and smart execution (a later
-//! issue), parents' views, hot reads from the in-memory replica.
+//! issue), what a parent is driven by (its event does not tell), hot reads from the in-memory replica.
 
 mod answer;
 mod api;
 mod directory;
 mod feed;
 mod fold;
+mod fold_error;
 mod follow;
 mod forms;
 mod lag;
+mod parents;
 mod shapes;
+mod status;
 mod store;
 mod tables;
 mod telemetry;
@@ -29,5 +32,6 @@ mod view;
 
 pub use api::{DoorOptions, Doors, routes};
 pub use feed::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
-pub use fold::FoldError;
-pub use view::{Parked, RecentTrade, TradingView, ViewError, ViewReader, ViewStatus};
+pub use fold_error::{FoldError, Noun};
+pub use status::{Parked, RecentTrade, ViewStatus};
+pub use view::{TradingView, ViewError, ViewOptions, ViewReader};

@@ -1,5 +1,6 @@
 //! What clients are shown: rows as JSON. Amounts are decimal text, ids that may exceed 2^53 are text.
 
+use heng_model::event::ParentStatus;
 use heng_model::market::{AccountKind, CancelReason};
 use heng_model::{
     AccountStatus, Board, Currency, InstrumentClass, Money, OrderStatus, OrderType, Phase, Price, Rate, RejectCode,
@@ -8,7 +9,7 @@ use heng_model::{
 use serde_json::{Value, json};
 
 use crate::directory::{Directory, date};
-use crate::tables::{AccountRow, CashRow, FillRow, HoldingRow, InstrumentRow, OrderRow, PhaseRow};
+use crate::tables::{AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, OrderRow, ParentRow, PhaseRow};
 
 /// The stable name of a stored code; its number where this version does not know it.
 macro_rules! name {
@@ -34,10 +35,15 @@ fn price_or_null(price: i64) -> Value {
 
 /// An instant as people write it in China: `2026-07-06T09:30:00.000000001+08:00`.
 pub(crate) fn instant(nanos: i64) -> String {
-    let time = UnixNanos(nanos);
-    let (day, of_day) = (time.date().map(|date| date.to_string()).unwrap_or_default(), time.time_of_day());
-    let (seconds, fraction) = (of_day / heng_model::SECOND, of_day % heng_model::SECOND);
-    format!("{day}T{:02}:{:02}:{:02}.{fraction:09}+08:00", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    let fraction = UnixNanos(nanos).time_of_day() % heng_model::SECOND;
+    instant_s(UnixNanos(nanos)).replace('+', &format!(".{fraction:09}+"))
+}
+
+/// The same to the second: `2026-07-06T09:30:00+08:00`.
+pub(crate) fn instant_s(time: UnixNanos) -> String {
+    let day = time.date().map(|date| date.to_string()).unwrap_or_default();
+    let seconds = time.time_of_day() / heng_model::SECOND;
+    format!("{day}T{:02}:{:02}:{:02}+08:00", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// A refusal in both languages, or null.
@@ -77,6 +83,42 @@ pub(crate) fn order(row: &OrderRow, directory: &Directory) -> Value {
         "changed_sequence": row.changed_sequence,
         "placed_at": instant(row.placed_at),
         "changed_at": instant(row.changed_at),
+    })
+}
+
+pub(crate) fn parent(row: &ParentRow, directory: &Directory) -> Value {
+    json!({
+        "parent_id": id(row.parent_id),
+        "account": id(row.account),
+        "client_order_id": row.client_order,
+        "trade_date": date(row.trade_date).to_string(),
+        "symbol": directory.symbol(row.instrument),
+        "side": name!(Side, row.side),
+        "quantity": row.quantity.to_string(),
+        "value_max": if row.value_max == 0 { Value::Null } else { json!(Money(row.value_max).to_string()) },
+        "status": name!(ParentStatus, row.status),
+        "epoch": row.epoch,
+        "triggered_by": if row.event == 0 { Value::Null } else { json!(row.event) },
+        "children": row.children,
+        "filled": row.filled.to_string(),
+        "value": Money(row.value).to_string(),
+        "sequence": row.sequence,
+        "changed_sequence": row.changed_sequence,
+        "placed_at": instant(row.placed_at),
+        "changed_at": instant(row.changed_at),
+    })
+}
+
+/// A trade date; `kept` tells whether its orders, parents and fills are still shown.
+pub(crate) fn day(row: &DayRow, kept_from: i64) -> Value {
+    json!({
+        "trade_date": date(row.trade_date).to_string(),
+        "opened_sequence": row.opened_sequence,
+        "closed": row.closed,
+        "orders": row.orders,
+        "fills": row.fills,
+        "trades": row.trades,
+        "kept": row.trade_date >= kept_from,
     })
 }
 

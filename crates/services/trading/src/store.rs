@@ -1,24 +1,30 @@
 //! The view's derived tables: where they are, and the questions that the doors ask them.
 
-use heng_model::{AccountId, ClientOrderId, OrderId, TradeDate};
+use heng_model::event::ParentStatus;
+use heng_model::{AccountId, ClientOrderId, OrderId, OrderStatus, ParentId, TradeDate};
 use heng_store::{Connection, Schema, StoreError};
 use sqlx::Row as _;
 use sqlx::query_builder::QueryBuilder;
 
-use crate::tables::{AccountRow, CashRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, PhaseRow, Table};
+use crate::tables::{
+    AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, ParentRow, PhaseRow, Table,
+};
 
 /// The tables of this service.
-pub(crate) const SCHEMA: Schema = Schema { view: "trading", version: 1, sql: include_str!("tables.sql") };
+pub(crate) const SCHEMA: Schema = Schema { view: "trading", version: 2, sql: include_str!("tables.sql") };
 
-/// Which orders are asked for, newest first.
+/// Orders or parents looked at in one batch, to be removed if they are of a day that is not kept.
+const FORGET_MAX: i64 = 1_000;
+
+/// Which orders or parents are asked for, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OrderFilter {
+pub(crate) struct ListFilter {
     pub(crate) account: AccountId,
     pub(crate) client_order: Option<ClientOrderId>,
     pub(crate) trade_date: Option<TradeDate>,
     pub(crate) live_only: bool,
-    /// Only orders with a smaller id: the next page.
-    pub(crate) before: Option<OrderId>,
+    /// Only those with a smaller id: the next page.
+    pub(crate) before: Option<u64>,
     pub(crate) limit: u32,
 }
 
@@ -52,8 +58,26 @@ pub(crate) async fn fills(connection: &mut Connection, id: OrderId, limit: u32) 
     select(connection, "WHERE order_id = $1 ORDER BY trade_id LIMIT $2", &values).await
 }
 
-pub(crate) async fn orders(connection: &mut Connection, filter: &OrderFilter) -> Result<Vec<OrderRow>, StoreError> {
-    let mut query = QueryBuilder::new(OrderRow::SELECT);
+/// A table that is listed by account, newest first.
+pub(crate) trait Listed: Table {
+    /// The column of its id.
+    const ID: &'static str;
+    /// The last status that is live.
+    const LIVE_MAX: i64;
+}
+
+impl Listed for OrderRow {
+    const ID: &'static str = "order_id";
+    const LIVE_MAX: i64 = OrderStatus::PendingCancel as i64;
+}
+
+impl Listed for ParentRow {
+    const ID: &'static str = "parent_id";
+    const LIVE_MAX: i64 = ParentStatus::Paused as i64;
+}
+
+pub(crate) async fn list<T: Listed>(connection: &mut Connection, filter: &ListFilter) -> Result<Vec<T>, StoreError> {
+    let mut query = QueryBuilder::new(T::SELECT);
     query.push(" WHERE account = ").push_bind(filter.account.0.cast_signed());
     if let Some(id) = filter.client_order {
         query.push(" AND client_order = ").push_bind(id.to_text());
@@ -62,14 +86,71 @@ pub(crate) async fn orders(connection: &mut Connection, filter: &OrderFilter) ->
         query.push(" AND trade_date = ").push_bind(i64::from(date.number()));
     }
     if filter.live_only {
-        query.push(" AND status <= 5");
+        query.push(" AND status <= ").push(T::LIVE_MAX);
     }
     if let Some(before) = filter.before {
-        query.push(" AND order_id < ").push_bind(before.0.cast_signed());
+        query.push(" AND ").push(T::ID).push(" < ").push_bind(before.cast_signed());
     }
-    query.push(" ORDER BY order_id DESC LIMIT ").push_bind(i64::from(filter.limit));
-    let rows = query.build().fetch_all(connection).await.map_err(sql("read orders"))?;
-    rows_of(&rows, "read an order")
+    query.push(" ORDER BY ").push(T::ID).push(" DESC LIMIT ").push_bind(i64::from(filter.limit));
+    let rows = query.build().fetch_all(connection).await.map_err(sql("read a list"))?;
+    rows_of(&rows, "read a row of a list")
+}
+
+pub(crate) async fn parent(connection: &mut Connection, id: ParentId) -> Result<Option<ParentRow>, StoreError> {
+    Ok(select(connection, "WHERE parent_id = $1", &[id.0.cast_signed()]).await?.pop())
+}
+
+/// Orders placed for a parent, oldest first, at most `limit`.
+pub(crate) async fn children(
+    connection: &mut Connection,
+    id: ParentId,
+    limit: u32,
+) -> Result<Vec<OrderRow>, StoreError> {
+    let values = [id.0.cast_signed(), i64::from(limit)];
+    select(connection, "WHERE parent = $1 AND parent <> 0 ORDER BY order_id LIMIT $2", &values).await
+}
+
+pub(crate) async fn day(connection: &mut Connection, trade_date: i64) -> Result<Option<DayRow>, StoreError> {
+    Ok(select(connection, "WHERE trade_date = $1", &[trade_date]).await?.pop())
+}
+
+/// Trade dates, newest first, at most `limit`.
+pub(crate) async fn days(connection: &mut Connection, limit: u32) -> Result<Vec<DayRow>, StoreError> {
+    select(connection, "ORDER BY trade_date DESC LIMIT $1", &[i64::from(limit)]).await
+}
+
+/// The oldest trade date whose orders are kept when `trade_date` opens and `keep_days` are kept, this one included;
+/// 0 while there are not that many.
+pub(crate) async fn oldest_kept(
+    connection: &mut Connection,
+    trade_date: i64,
+    keep_days: u32,
+) -> Result<i64, StoreError> {
+    let earlier = i64::from(keep_days.max(2)) - 2;
+    let condition = "WHERE trade_date < $1 ORDER BY trade_date DESC LIMIT 1 OFFSET $2";
+    let found: Vec<DayRow> = select(connection, condition, &[trade_date, earlier]).await?;
+    Ok(found.first().map_or(0, |day| day.trade_date))
+}
+
+/// Removes some orders with their fills, and some parents, of trade dates before `kept_from`, the oldest first. What is
+/// live stays. Returns whether anything was removed, so that there may be more.
+pub(crate) async fn forget(connection: &mut Connection, kept_from: i64) -> Result<bool, StoreError> {
+    // Ids grow from day to day, so the lowest are the oldest: no row of a kept day is looked at twice.
+    const FILLS: &str = "DELETE FROM fills WHERE order_id IN (SELECT order_id FROM
+        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2)
+        WHERE trade_date < $1 AND status > 5)";
+    const ORDERS: &str = "DELETE FROM orders WHERE order_id IN (SELECT order_id FROM
+        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2)
+        WHERE trade_date < $1 AND status > 5)";
+    const PARENTS: &str = "DELETE FROM parents WHERE parent_id IN (SELECT parent_id FROM
+        (SELECT parent_id, trade_date, status FROM parents ORDER BY parent_id LIMIT $2)
+        WHERE trade_date < $1 AND status > 3)";
+    let mut removed = 0;
+    for text in [FILLS, ORDERS, PARENTS] {
+        let done = sqlx::query(text).bind(kept_from).bind(FORGET_MAX).execute(&mut *connection).await;
+        removed += done.map_err(sql("remove days that are not kept"))?.rows_affected();
+    }
+    Ok(removed > 0)
 }
 
 pub(crate) async fn account(connection: &mut Connection, id: AccountId) -> Result<Option<AccountRow>, StoreError> {

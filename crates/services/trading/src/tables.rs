@@ -67,6 +67,15 @@ table! {
 }
 
 table! {
+    /// A parent; what its children filled is counted as it happens.
+    ParentRow, "parents", key (parent_id: i64), {
+        sequence: i64, changed_sequence: i64, placed_at: i64, changed_at: i64, account: i64, client_order: String,
+        trade_date: i64, instrument: i64, side: i64, quantity: i64, value_max: i64, status: i64, epoch: i64,
+        event: i64, children: i64, filled: i64, value: i64,
+    }
+}
+
+table! {
     /// One order's share of a trade. Written once: a second time would break the key.
     FillRow, "fills", once, {
         trade_id: i64, order_id: i64, sequence: i64, filled_at: i64, account: i64, instrument: i64, side: i64,
@@ -111,7 +120,14 @@ table! {
 
 table! {
     /// The trading day.
-    MarketRow, "market", key (number: i64), { trade_date: i64, day_open: bool, stopped: bool, }
+    MarketRow, "market", key (number: i64), { trade_date: i64, day_open: bool, stopped: bool, kept_from: i64, }
+}
+
+table! {
+    /// What happened on a trade date. It stays when the day's orders go.
+    DayRow, "days", key (trade_date: i64), {
+        opened_sequence: i64, closed: bool, orders: i64, fills: i64, trades: i64,
+    }
 }
 
 /// What is paid uses proceeds that are not due yet first, the latest before the earlier ones.

@@ -37,6 +37,31 @@ CREATE INDEX orders_by_account ON orders (account, order_id);
 -- Holds are sums over live orders; status 5 is the last live one.
 CREATE INDEX orders_live ON orders (account, instrument) WHERE status <= 5;
 
+CREATE INDEX orders_by_parent ON orders (parent, order_id) WHERE parent <> 0;
+
+CREATE TABLE parents (
+    parent_id BIGINT NOT NULL PRIMARY KEY,
+    sequence BIGINT NOT NULL,
+    changed_sequence BIGINT NOT NULL,
+    placed_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    account BIGINT NOT NULL,
+    client_order TEXT NOT NULL,
+    trade_date BIGINT NOT NULL,
+    instrument BIGINT NOT NULL,
+    side BIGINT NOT NULL,
+    quantity BIGINT NOT NULL,
+    value_max BIGINT NOT NULL,
+    status BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    -- Orders placed for it, and what they filled.
+    children BIGINT NOT NULL,
+    filled BIGINT NOT NULL,
+    value BIGINT NOT NULL
+);
+CREATE INDEX parents_by_account ON parents (account, parent_id);
+
 CREATE TABLE fills (
     trade_id BIGINT NOT NULL,
     order_id BIGINT NOT NULL,
@@ -127,6 +152,19 @@ CREATE TABLE market (
     number BIGINT NOT NULL PRIMARY KEY CHECK (number = 1),
     trade_date BIGINT NOT NULL,
     day_open BOOLEAN NOT NULL,
-    stopped BOOLEAN NOT NULL
+    stopped BOOLEAN NOT NULL,
+    -- Orders, parents and fills of earlier trade dates are removed.
+    kept_from BIGINT NOT NULL
 );
-INSERT INTO market VALUES (1, 0, FALSE, FALSE);
+INSERT INTO market VALUES (1, 0, FALSE, FALSE, 0);
+
+-- One row for each trade date, kept when its orders are removed.
+CREATE TABLE days (
+    trade_date BIGINT NOT NULL PRIMARY KEY,
+    opened_sequence BIGINT NOT NULL,
+    closed BOOLEAN NOT NULL,
+    -- Orders that got an id (refused ones too), fills (two a trade where both sides are ours), trades.
+    orders BIGINT NOT NULL,
+    fills BIGINT NOT NULL,
+    trades BIGINT NOT NULL
+);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heng_model::RejectCode;
 use heng_transport::{Check, Counter, Health, Histogram, Metrics};
 
-use crate::view::ViewStatus;
+use crate::status::ViewStatus;
 
 /// Lag from which a person should look (design rule 10).
 const ALARM_LAG_S: f64 = 1.0;
@@ -59,13 +59,19 @@ pub(crate) fn watch_view(status: &Arc<ViewStatus>, metrics: &Metrics, health: &H
         f64::from(u8::from(read.parked().is_some()))
     });
     let read = Arc::clone(status);
+    metrics.reading(
+        "heng_view_parked_since_seconds",
+        "When the view parked, Unix time; 0 if it runs.",
+        &view,
+        move || read.parked().map_or(0.0, |parked| (parked.since.0 / heng_model::SECOND) as f64),
+    );
+    let read = Arc::clone(status);
     health.add("trading-view", move || check(&read));
 }
 
 fn check(status: &ViewStatus) -> Check {
     if let Some(parked) = status.parked() {
-        let at = format!("{}.{}", parked.at.sequence, parked.at.index);
-        return Check { well: false, detail: format!("parked at event {at} ({}): {}", parked.event, parked.reason) };
+        return Check { well: false, detail: format!("{}; {}", parked.english(), parked.chinese()) };
     }
     if let Some(trouble) = status.feed_trouble() {
         return Check { well: false, detail: format!("the record cannot be read: {trouble}") };

@@ -1,19 +1,21 @@
-//! The view: it follows the record, makes rows in bounded batches, each with its position, and parks when it cannot.
+//! The view: it follows the record, makes rows in bounded batches, each with its position, and parks when it cannot;
+//! then it tries again.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
 
 use heng_model::event::{DayOpened, Trade};
-use heng_model::{Event, Price, Qty, UnixNanos};
+use heng_model::{Event, UnixNanos};
+use heng_runtime::{Clock as _, SystemClock};
 use heng_store::{DerivedStore, Opened, Position, Snapshot, StoreError, StoreOptions};
 use tokio::sync::watch;
 
 use crate::directory::Directory;
 use crate::feed::{EventBlock, EventSource};
-use crate::fold::{Fold, FoldError, Placed};
-use crate::lag::Lag;
+use crate::fold::{Fold, Placed};
+use crate::fold_error::FoldError;
+use crate::status::{Parked, RecentTrade, ViewStatus};
 use crate::store::{self, SCHEMA};
 
 /// Events of one batch at most: what a view loses and makes again when it fails.
@@ -22,33 +24,23 @@ const BATCH_EVENTS_MAX: usize = 2_000;
 const FAILURES_MAX: u32 = 3;
 /// How long the view waits between two failures on one event.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// Trades that are remembered for those who watch.
-const RECENT_MAX: usize = 32;
+/// The longest wait between two attempts of a parked view.
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// Where and why a view stands still.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parked {
-    /// The event that it cannot take.
-    pub at: Position,
-    /// Name of the event.
-    pub event: String,
-    /// Why not.
-    pub reason: String,
+/// How a view behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewOptions {
+    /// Trade dates whose orders, parents and fills are kept, the open one included; at least 2, because an order key
+    /// is answered for the trade date before as well. A date that leaves is removed in pieces after a day opens.
+    pub keep_days: u32,
+    /// How long a parked view waits until it tries again; each vain attempt doubles the wait, up to a minute.
+    pub retry: Duration,
 }
 
-/// A trade, for those who watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecentTrade {
-    /// When.
-    pub time: UnixNanos,
-    /// Symbol.
-    pub symbol: String,
-    /// Price.
-    pub price: Price,
-    /// Quantity.
-    pub quantity: Qty,
-    /// Whether an auction made it.
-    pub auction: bool,
+impl Default for ViewOptions {
+    fn default() -> Self {
+        Self { keep_days: 5, retry: Duration::from_secs(1) }
+    }
 }
 
 /// What can go wrong with the view.
@@ -70,107 +62,15 @@ pub enum ViewError {
     },
 }
 
-/// How the view is doing; shared with doors, health and metrics.
-#[derive(Debug)]
-pub struct ViewStatus {
-    applied: watch::Sender<u64>,
-    events: AtomicU64,
-    lag: Mutex<Lag>,
-    trouble: Mutex<Trouble>,
-    trades: Mutex<VecDeque<RecentTrade>>,
-}
-
-#[derive(Debug, Default)]
-struct Trouble {
-    parked: Option<Parked>,
-    feed: Option<String>,
-}
-
-impl ViewStatus {
-    /// Of a view that has taken everything up to the command `applied`.
-    #[must_use]
-    pub fn at(applied: u64) -> Self {
-        Self {
-            applied: watch::Sender::new(applied),
-            events: AtomicU64::new(0),
-            lag: Mutex::default(),
-            trouble: Mutex::default(),
-            trades: Mutex::default(),
-        }
-    }
-
-    /// The last command whose events are all in the rows.
-    #[must_use]
-    pub fn applied(&self) -> u64 {
-        *self.applied.borrow()
-    }
-
-    /// Events taken since the start.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// Age of the oldest command that is not in the rows.
-    #[must_use]
-    pub fn lag(&self) -> Duration {
-        self.lag.lock().unwrap_or_else(PoisonError::into_inner).age(Instant::now())
-    }
-
-    /// Where the view stands still, if it does.
-    #[must_use]
-    pub fn parked(&self) -> Option<Parked> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).parked.clone()
-    }
-
-    /// Why the record cannot be read, if it cannot.
-    #[must_use]
-    pub fn feed_trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).feed.clone()
-    }
-
-    /// The last trades, newest first.
-    #[must_use]
-    pub fn recent_trades(&self) -> Vec<RecentTrade> {
-        self.trades.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    /// Waits until the rows hold everything up to `sequence`; false if that takes longer than `wait_max`.
-    pub async fn wait_for(&self, sequence: u64, wait_max: Duration) -> bool {
-        let mut applied = self.applied.subscribe();
-        let reached = applied.wait_for(|applied| *applied >= sequence);
-        matches!(tokio::time::timeout(wait_max, reached).await, Ok(Ok(_)))
-    }
-
-    /// Notes how far the record reaches now.
-    pub fn saw_head(&self, head: u64) {
-        let mut lag = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
-        if head > self.applied() {
-            lag.saw(head, Instant::now());
-        }
-    }
-
-    fn took(&self, position: Position, events: usize) {
-        self.events.fetch_add(events as u64, Ordering::Relaxed);
-        self.lag.lock().unwrap_or_else(PoisonError::into_inner).took(position.as_of());
-        self.applied.send_replace(position.as_of());
-    }
-
-    fn set_feed_trouble(&self, trouble: Option<String>) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).feed = trouble;
-    }
-
-    fn park(&self, parked: Parked) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).parked = Some(parked);
-    }
-}
-
 /// The trading view. One per process writes its file.
 pub struct TradingView {
     store: DerivedStore,
     status: Arc<ViewStatus>,
     directory: Arc<Directory>,
     position: Position,
+    options: ViewOptions,
+    /// Whether rows of trade dates that are not kept may be left.
+    forgets: bool,
 }
 
 impl TradingView {
@@ -178,28 +78,31 @@ impl TradingView {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn open(options: &StoreOptions) -> Result<(Self, Opened), ViewError> {
-        let (store, opened) = DerivedStore::open(options, SCHEMA).await?;
-        Ok((Self::with(store).await?, opened))
+    pub async fn open(file: &StoreOptions, options: ViewOptions) -> Result<(Self, Opened), ViewError> {
+        let (store, opened) = DerivedStore::open(file, SCHEMA).await?;
+        Ok((Self::with(store, options).await?, opened))
     }
 
     /// Drops the tables and begins again with the first event.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn rebuild(options: &StoreOptions) -> Result<Self, ViewError> {
-        Self::with(DerivedStore::rebuild(options, SCHEMA).await?).await
+    pub async fn rebuild(file: &StoreOptions, options: ViewOptions) -> Result<Self, ViewError> {
+        Self::with(DerivedStore::rebuild(file, SCHEMA).await?, options).await
     }
 
-    async fn with(store: DerivedStore) -> Result<Self, ViewError> {
+    async fn with(store: DerivedStore, options: ViewOptions) -> Result<Self, ViewError> {
         let mut snapshot = store.snapshot().await?;
         let directory = Directory::default();
         let instruments = store::all_instruments(snapshot.connection()).await?;
-        directory.update(instruments.iter(), &store::market(snapshot.connection()).await?);
+        let market = store::market(snapshot.connection()).await?;
+        directory.update(instruments.iter(), &market);
+        let day = store::day(snapshot.connection(), market.trade_date).await?.unwrap_or_default();
         drop(snapshot);
         let position = store.position().await?;
         let status = Arc::new(ViewStatus::at(position.as_of()));
-        Ok(Self { store, status, directory: Arc::new(directory), position })
+        status.remember(std::iter::empty(), day.trades);
+        Ok(Self { store, status, directory: Arc::new(directory), position, options, forgets: true })
     }
 
     /// How it is doing.
@@ -234,7 +137,8 @@ impl TradingView {
         }
         let end = Position::after(block.through.0);
         if self.position < end {
-            self.apply(&[], end).await.map_err(|error| self.parked_at(self.position, "end of a block", &error))?;
+            let applied = self.apply(&[], end).await;
+            applied.map_err(|error| self.parked_at(self.position, "end of a block", (&error, error.chinese())))?;
         }
         Ok(())
     }
@@ -256,16 +160,21 @@ impl TradingView {
             let Err(error) = self.apply(&[placed], to).await else { return Ok(()) };
             failures += 1;
             if failures == FAILURES_MAX {
-                return Err(self.parked_at(at, placed.event.name(), &error));
+                return Err(self.parked_at(at, placed.event.name(), (&error, error.chinese())));
             }
             tokio::time::sleep(AFTER_FAILURE).await;
         }
     }
 
-    fn parked_at(&self, at: Position, event: &str, error: &FoldError) -> ViewError {
-        let parked = Parked { at, event: event.to_owned(), reason: error.to_string() };
-        tracing::error!(sequence = at.sequence, index = at.index, event, %error, "park the trading view");
-        self.status.park(parked.clone());
+    fn parked_at(&self, at: Position, event: &str, (error, reason_zh): (&dyn Display, String)) -> ViewError {
+        let (event, reason, since) = (event.to_owned(), error.to_string(), UnixNanos(SystemClock.now()));
+        let parked = self.status.park(Parked { at, event, reason, reason_zh, since, attempts: 1 });
+        let Parked { event, attempts, .. } = &parked;
+        if *attempts == 1 {
+            tracing::error!(sequence = at.sequence, index = at.index, event, %error, "park the trading view");
+        } else {
+            tracing::warn!(sequence = at.sequence, index = at.index, event, attempts, %error, "try again in vain");
+        }
         ViewError::Parked(parked)
     }
 
@@ -278,63 +187,78 @@ impl TradingView {
                 store::roll(batch.connection(), *hk_settles).await?;
             }
             fold.take(*placed)?;
+            if rolls(placed) {
+                let date = fold.market.trade_date;
+                let oldest = store::oldest_kept(batch.connection(), date, self.options.keep_days).await?;
+                self.forgets |= oldest > fold.market.kept_from;
+                fold.market.kept_from = fold.market.kept_from.max(oldest);
+            }
         }
         if !events.is_empty() {
             fold.save(batch.connection()).await?;
         }
+        let more = self.forgets && store::forget(batch.connection(), fold.market.kept_from).await?;
         batch.commit(to).await?;
+        self.forgets = more;
         self.position = to;
         self.directory.update(fold.instruments.values(), &fold.market);
-        self.remember(events);
+        self.status.remember(events.iter().filter_map(|placed| self.recent(placed)), fold.day.trades);
         self.status.took(to, events.len());
         Ok(())
     }
 
-    fn remember(&self, events: &[Placed<'_>]) {
-        let mut recent = self.status.trades.lock().unwrap_or_else(PoisonError::into_inner);
-        for placed in events {
-            if let Event::Trade(Trade { instrument, price, quantity, auction, .. }) = placed.event {
-                let symbol = self.directory.symbol(i64::from(instrument.0));
-                let (price, quantity, auction) = (*price, *quantity, *auction);
-                let time = placed.command.time;
-                recent.push_front(RecentTrade { time, symbol, price, quantity, auction });
-            }
-        }
-        recent.truncate(RECENT_MAX);
+    fn recent(&self, placed: &Placed<'_>) -> Option<RecentTrade> {
+        let Event::Trade(Trade { instrument, price, quantity, auction, .. }) = placed.event else { return None };
+        let symbol = self.directory.symbol(i64::from(instrument.0));
+        let (price, quantity, auction) = (*price, *quantity, *auction);
+        Some(RecentTrade { time: placed.command.time, symbol, price, quantity, auction })
     }
 
-    /// Follows the record until `stop` turns true. A view that parks stays parked until the next start.
+    /// Follows the record until `stop` turns true. A view that parks stands visibly, holds no place in the record's
+    /// reader meanwhile, and tries again: what failed may be repaired, the record or the database.
     pub async fn follow(mut self, source: Arc<dyn EventSource>, mut stop: watch::Receiver<bool>) {
-        let (status, first) = (self.status(), self.position.sequence);
-        let watched = tokio::spawn(crate::follow::watch_head(Arc::clone(&source), Arc::clone(&status)));
-        let mut blocks = crate::follow::read_ahead(source, first, Arc::clone(&status));
+        let watched = tokio::spawn(crate::follow::watch_head(Arc::clone(&source), self.status()));
+        let mut pause = self.options.retry;
+        loop {
+            let before = self.position;
+            if self.follow_until_stuck(Arc::clone(&source), &mut stop).await.is_ok() {
+                break;
+            }
+            // The status and the log tell why.
+            pause = if self.position > before { self.options.retry } else { pause };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            pause = (pause * 2).min(RETRY_MAX);
+        }
+        watched.abort();
+        self.store.close().await;
+    }
+
+    /// Takes what the record has and gets, until told to stop or until it parks.
+    async fn follow_until_stuck(
+        &mut self,
+        source: Arc<dyn EventSource>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), ViewError> {
+        let mut blocks = crate::follow::read_ahead(source, self.position.sequence, self.status());
         loop {
             let block = tokio::select! {
                 block = blocks.recv() => block,
                 _ = stop.wait_for(|stop| *stop) => None,
             };
-            let Some(block) = block else { break };
-            if let Err(error) = self.take(&block).await {
-                tracing::error!(%error, "follow the record");
-                // Parked: stand visibly, hold no place in the record's reader, and let the lag tell.
-                drop(blocks);
-                let _ = stop.wait_for(|stop| *stop).await;
-                break;
+            let Some(block) = block else { return Ok(()) };
+            match self.take(&block).await {
+                Ok(()) => {}
+                Err(ViewError::Gap { found, needed }) => {
+                    let gap = ViewError::Gap { found, needed };
+                    let chinese = format!("记录从指令 {found} 继续，而视图需要指令 {needed}");
+                    return Err(self.parked_at(self.position, "gap", (&gap, chinese)));
+                }
+                Err(error) => return Err(error),
             }
         }
-        watched.abort();
-        self.store.close().await;
-    }
-}
-
-impl ViewStatus {
-    pub(crate) fn feed_failed(&self, error: &crate::feed::FeedError) {
-        tracing::warn!(%error, "read the record");
-        self.set_feed_trouble(Some(error.to_string()));
-    }
-
-    pub(crate) fn feed_works(&self) {
-        self.set_feed_trouble(None);
     }
 }
 

@@ -6,16 +6,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use heng_model::{Command, OrderId, RejectCode, Seq};
+use heng_model::event::ParentStatus;
+use heng_model::{Command, Event, OrderId, RejectCode, Seq};
 use heng_ports::{Answer, CommandPort};
 use heng_store::StoreOptions;
-use heng_trading::{DoorOptions, Doors, TradingView, ViewStatus, routes};
+use heng_trading::{DoorOptions, Doors, TradingView, ViewOptions, ViewStatus, routes};
 use heng_transport::{Health, Metrics, Server, ServerOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::record::{day, piece, record};
+use crate::record::{BUYER, child, day, parent, parent_changed, piece, record};
 
 /// Answers in turn, and remembers what was asked.
 #[derive(Default)]
@@ -46,6 +47,11 @@ const OPTIONS: DoorOptions = DoorOptions {
 };
 
 fn house(options: DoorOptions) -> House {
+    house_of(options, record())
+}
+
+/// The doors of a view that has taken `record` as far as it could.
+fn house_of(options: DoorOptions, record: Vec<Vec<Event>>) -> House {
     let (started, house) = std::sync::mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let script = Arc::new(Script::default());
@@ -56,9 +62,9 @@ fn house(options: DoorOptions) -> House {
         runtime.block_on(async {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let file = StoreOptions::at(folder.path().join("trading.db"));
-            let (mut view, _) = TradingView::open(&file).await.expect("the view opens");
-            let record = record();
-            view.take(&piece(&record, 1, record.len() as u64)).await.expect("the record is taken");
+            let (mut view, _) = TradingView::open(&file, ViewOptions::default()).await.expect("the view opens");
+            let taken = view.take(&piece(&record, 1, record.len() as u64)).await;
+            assert_eq!(taken.is_err(), view.status().parked().is_some(), "{taken:?}");
             let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
             let routes = routes(Doors { port, view: view.reader(), options }, &metrics, &health);
             let server = ServerOptions::at("127.0.0.1:0".parse().expect("an address"));
@@ -281,4 +287,77 @@ fn accounts_and_instruments_are_read() {
     let stock = &told["instruments"][0];
     assert_eq!((stock["symbol"].as_str(), stock["phase"].as_str()), (Some("600003.SH"), Some("continuous")));
     assert_eq!((stock["limit_up"].as_str(), stock["tick"].as_str()), (Some("11.00"), Some("0.01")));
+}
+
+#[test]
+fn parents_are_read_with_their_children_and_position() {
+    let mut record = record();
+    record.extend([
+        vec![parent(7, BUYER, 500), parent(8, BUYER, 100)],
+        vec![parent_changed(7, ParentStatus::Working, 3), parent_changed(8, ParentStatus::Done, 0)],
+        vec![child(20, 7, BUYER, 200, "2005.00")],
+    ]);
+    let house = house_of(OPTIONS, record);
+    let (status, told) = house.get("/v1/parents/7?min_sequence=24");
+    assert_eq!((status, told["as_of_sequence"].as_u64()), (200, Some(24)), "{told}");
+    assert_eq!((told["status"].as_str(), told["quantity"].as_str()), (Some("working"), Some("500")));
+    assert_eq!(
+        (told["epoch"].as_u64(), told["children"].as_u64(), told["filled"].as_str()),
+        (Some(3), Some(1), Some("0"))
+    );
+    assert_eq!((told["symbol"].as_str(), told["trade_date"].as_str()), (Some("600003.SH"), Some("2026-07-07")));
+    assert_eq!((told["orders"][0]["order_id"].as_str(), told["orders"][0]["parent"].as_str()), (Some("20"), Some("7")));
+    let ids = |path: &str| -> Vec<String> {
+        let (status, told) = house.get(path);
+        assert_eq!((status, told["as_of_sequence"].as_u64()), (200, Some(24)), "{told}");
+        let list = told["parents"].as_array().expect("a list").iter();
+        list.map(|parent| parent["parent_id"].as_str().expect("an id").to_owned()).collect()
+    };
+    assert_eq!(ids("/v1/parents?account=1"), ["8", "7"]);
+    assert_eq!(ids("/v1/parents?account=1&status=live"), ["7"]);
+    assert_eq!(ids("/v1/parents?account=1&before=8"), ["7"]);
+    assert_eq!(ids("/v1/parents?account=1&client_order_id=p-8&trade_date=2026-07-07"), ["8"]);
+    assert!(ids("/v1/parents?account=2").is_empty());
+    let (status, told) = house.get("/v1/parents/9");
+    assert_eq!((status, told["code_name"].as_str()), (404, Some("UnknownParent")));
+    assert_eq!(house.get("/v1/parents").1["errors"][0]["pointer"], "?account");
+}
+
+#[test]
+fn days_are_told_with_their_counts() {
+    let house = house(OPTIONS);
+    let (status, told) = house.get("/v1/days?limit=5");
+    assert_eq!((status, told["as_of_sequence"].as_u64()), (200, Some(21)));
+    assert_eq!(
+        told["days"][1],
+        json!({
+            "trade_date": "2026-07-06", "opened_sequence": 6, "closed": true, "orders": 5, "fills": 2, "trades": 1,
+            "kept": true,
+        })
+    );
+    assert_eq!(told["days"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_parked_view_tells_where_since_when_and_why_in_both_languages() {
+    let mut record = record();
+    record[8][0] = child(10, 7, BUYER, 500, "5005.00");
+    let house = house_of(OPTIONS, record);
+    let (_, health) = house.get("/healthz");
+    assert_eq!(
+        (health["status"].as_str(), health["parts"]["trading-view"]["well"].as_bool()),
+        (Some("degraded"), Some(false))
+    );
+    let detail = health["parts"]["trading-view"]["detail"].as_str().expect("text");
+    let since = house.status.parked().expect("it is parked").since.date().expect("a date").to_string();
+    for part in [
+        &format!("parked since {since}T"),
+        "at event 9.0 (OrderPlaced), attempt 1, will try again: parent 7 is not in the view",
+        &format!("自 {since}T"),
+        "起停在事件 9.0（OrderPlaced），已试 1 次，将自动重试：视图中没有母单 7",
+    ] {
+        assert!(detail.contains(part), "{part} is not in {detail}");
+    }
+    let (_, metrics) = house.get("/metrics");
+    assert!(metrics.as_str().is_some_and(|text| text.contains("heng_view_parked{view=\"trading\"} 1")), "{metrics}");
 }

@@ -2,8 +2,8 @@
 
 use heng_model::event::{
     AccountOpened, CancelRejected, CancelRequested, CashPosted, DayClosed, DayOpened, HoldingPosted, HouseAccount,
-    InstrumentDefined, OrderCancelled, OrderFilled, OrderPlaced, OrderRejected, OrderWorking, PhaseChanged,
-    PostingReason, ReferenceSet, Trade,
+    InstrumentDefined, OrderCancelled, OrderFilled, OrderPlaced, OrderRejected, OrderWorking, ParentAccepted,
+    ParentChanged, ParentStatus, PhaseChanged, PostingReason, ReferenceSet, Trade,
 };
 use heng_model::{
     AccountId, AccountKind, Board, CancelReason, ClientOrderId, Currency, Event, InstrumentClass, InstrumentId, Money,
@@ -43,7 +43,7 @@ pub(crate) fn shares(account: AccountId, quantity: i64, total: i64) -> Event {
         .into()
 }
 
-fn reference(prev_close: &str) -> Event {
+pub(crate) fn reference(prev_close: &str) -> Event {
     ReferenceSet {
         instrument: STOCK,
         prev_close: prev_close.parse().expect("a price"),
@@ -76,6 +76,33 @@ pub(crate) fn placed(order: u64, account: AccountId, side: Side, price: &str, qu
         hold_quantity: Qty(if side == Side::Sell { quantity } else { 0 }),
     }
     .into()
+}
+
+/// An order that was placed for a parent.
+pub(crate) fn child(order: u64, parent: u64, account: AccountId, quantity: i64, hold: &str) -> Event {
+    let Event::OrderPlaced(mut event) = placed(order, account, Side::Buy, "10.00", quantity, hold) else {
+        unreachable!()
+    };
+    event.parent = ParentId(parent);
+    event.trade_date = day(1);
+    event.into()
+}
+
+pub(crate) fn parent(parent: u64, account: AccountId, quantity: i64) -> Event {
+    ParentAccepted {
+        parent: ParentId(parent),
+        account,
+        client_order: ClientOrderId::from_text(&format!("p-{parent}")),
+        instrument: STOCK,
+        side: Side::Buy,
+        quantity: Qty(quantity),
+        value_max: Money::ZERO,
+    }
+    .into()
+}
+
+pub(crate) fn parent_changed(parent: u64, status: ParentStatus, epoch: u64) -> Event {
+    ParentChanged { parent: ParentId(parent), status, epoch, event: Seq(0) }.into()
 }
 
 fn working(order: u64, side: Side, price: &str, quantity: i64) -> Event {
@@ -137,7 +164,7 @@ pub(crate) fn filled(fill: &Fill) -> Event {
     .into()
 }
 
-fn cancelled(order: u64, account: AccountId, quantity: i64, reason: CancelReason, shrunk: bool) -> Event {
+pub(crate) fn cancelled(order: u64, account: AccountId, quantity: i64, reason: CancelReason, shrunk: bool) -> Event {
     OrderCancelled {
         order: OrderId(order),
         account,
