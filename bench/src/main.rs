@@ -103,7 +103,7 @@ impl Plan {
             Self {
                 repeats: 3,
                 book_repeats: 3,
-                open_runs: 3,
+                open_runs: 5,
                 open_seconds: 0.4,
                 memory: Shape::small(500_000),
                 durable: Shape::small(commands),

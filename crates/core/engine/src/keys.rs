@@ -22,8 +22,8 @@ type Entry = [u64; 4];
 /// used.
 pub(crate) type Slot = [u64; 2];
 
-/// A piece of entries is as large as a huge page.
-const ENTRIES_SHIFT: u32 = 16;
+/// A piece takes 8 MiB of addresses, as those of the orders do.
+const ENTRIES_SHIFT: u32 = 18;
 /// Slots of the smallest index.
 const SLOTS_MIN: usize = 1 << 12;
 /// How much larger the next index is: sixteen million keys are five indexes at most.

@@ -7,9 +7,9 @@ use heng_model::{InstrumentId, Money, OrderType, Price, Qty, RejectCode, SelfTra
 
 use crate::pieces::Pieces;
 
-/// A piece of records, and one of origins, is as large as a huge page.
-const RECORDS_SHIFT: u32 = 15;
-const ORIGINS_SHIFT: u32 = 17;
+/// A piece takes 8 MiB of addresses, so that three huge pages fit in wherever it begins.
+const RECORDS_SHIFT: u32 = 17;
+const ORIGINS_SHIFT: u32 = 19;
 /// Marks the end of an account's list of orders.
 pub(crate) const NO_ORDER: u32 = u32::MAX;
 /// An order that the venue has not placed yet.

@@ -21,7 +21,9 @@ impl<T: Copy, const SHIFT: u32> Pieces<T, SHIFT> {
     /// the first row comes.
     pub(crate) fn make_room(&mut self, rows: usize, filler: T) {
         while self.pieces.len() * Self::PIECE < rows {
-            let mut piece = vec![filler; Self::PIECE];
+            let missing = rows - self.pieces.len() * Self::PIECE;
+            let mut piece = Vec::with_capacity(Self::PIECE);
+            piece.resize(missing.min(Self::PIECE), filler);
             piece.clear();
             self.pieces.push(piece);
         }
