@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use heng_engine::{EventWriter, State, apply, warm};
+use heng_engine::{EventWriter, State, apply, warm, warm_first};
 use heng_model::{Command, PartitionId, Sequenced};
 use serde::Serialize;
 
@@ -64,6 +64,7 @@ fn distribution(stream: &Stream) -> (f64, f64, f64) {
         decode(payload, &mut commands);
         let mut before = Instant::now();
         let decoding = ((before - began).as_nanos() / commands.len() as u128) as u32;
+        warm_first(&state, &commands);
         for (at, command) in commands.iter().enumerate() {
             warm(&state, &commands, at);
             apply(&mut state, command, &mut writer);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use heng_engine::{EventWriter, STAGES, State, apply, warm_stage};
+use heng_engine::{EventWriter, State, apply, warm_first};
 use heng_model::wire::{Reader, Wire as _, Writer};
-use heng_model::{Command, Sequenced};
+use heng_model::{Command, Seq, Sequenced, UnixNanos};
 use serde::Serialize;
 
 use crate::c1::{C1, decode};
@@ -90,7 +90,7 @@ impl Core for Empty {
 struct Full {
     state: State,
     writer: EventWriter,
-    commands: Vec<Command>,
+    commands: Vec<Sequenced<Command>>,
     step: i64,
 }
 
@@ -103,15 +103,13 @@ impl Core for Full {
                 to.copy_from_slice(&word.to_le_bytes());
             }
             let command = Command::get(&mut Reader::new(&bytes)).expect("the producer sends encoded commands");
-            self.commands.push(command);
+            let behind = self.commands.len() as u64;
+            let time = UnixNanos(self.state.time().0 + self.step * (behind as i64 + 1));
+            self.commands.push(Sequenced { seq: Seq(self.state.seq().0 + behind + 1), time, command });
         }
-        for stage in 0..STAGES {
-            self.commands.iter().for_each(|command| warm_stage(&self.state, command, stage));
-        }
-        for command in self.commands.drain(..) {
-            let time = heng_model::UnixNanos(self.state.time().0 + self.step);
-            let sequenced = Sequenced { seq: self.state.seq().next(), time, command };
-            apply(&mut self.state, &sequenced, &mut self.writer);
+        warm_first(&self.state, &self.commands);
+        for command in &self.commands {
+            apply(&mut self.state, command, &mut self.writer);
             self.writer.finish();
             if self.writer.frames().len() >= FRAMES_MAX {
                 core::hint::black_box(self.writer.frames());

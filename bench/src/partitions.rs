@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use heng_engine::{EventWriter, State, apply, warm};
+use heng_engine::{EventWriter, State, apply, warm, warm_first};
 use heng_model::{Command, Sequenced, UnixNanos};
 use serde::Serialize;
 
@@ -46,6 +46,7 @@ fn run_one(stream: &Stream, link: &Link, start: &Barrier) -> Ran {
     let began = Instant::now();
     for payload in &stream.timed {
         decode(payload, &mut commands);
+        warm_first(&state, &commands);
         for at in 0..commands.len() {
             warm(&state, &commands, at);
             let (seq, time) = (state.seq().next(), UnixNanos(commands[at].time.0.max(state.time().0 + 1)));

@@ -10,7 +10,7 @@ pub(crate) use flow::{C1, Made, Stream, generate};
 pub(crate) use population::{Population, RISK_RULES, Shape};
 
 use heng_core::decode_batch;
-use heng_engine::{EventWriter, State, apply, warm};
+use heng_engine::{EventWriter, State, apply, warm, warm_first};
 use heng_model::wire::WireError;
 use heng_model::{Command, Seq, Sequenced};
 
@@ -52,6 +52,7 @@ pub(crate) fn execute(
     let mut written = Written::default();
     for payload in batches {
         decode(payload, commands);
+        warm_first(state, commands);
         for (at, command) in commands.iter().enumerate() {
             warm(state, commands, at);
             apply(state, command, writer);

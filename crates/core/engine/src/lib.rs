@@ -42,4 +42,4 @@ pub use sink::{EventFrames, EventSink, EventWriter, Frame};
 pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
 pub use state::{Capacity, State};
 pub use venue::Venue;
-pub use warm::{STAGES, warm, warm_stage};
+pub use warm::{STAGES, warm, warm_first, warm_stage};

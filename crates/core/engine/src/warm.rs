@@ -14,6 +14,19 @@ const AHEAD: [usize; STAGES] = [20, 16, 12, 8, 4];
 /// Links of the longest chain: book, level, its oldest order, that order's record, its account.
 pub const STAGES: usize = 5;
 
+/// With fewer commands than this, the second link would be waited for instead of asked for.
+const FEW: usize = 4;
+
+/// Starts the memory reads of the first commands of a batch, to which [`warm`] comes too late. Call it before the first
+/// of them is applied.
+#[inline]
+pub fn warm_first(state: &State, commands: &[Sequenced<Command>]) {
+    let stages = if commands.len() < FEW { 1 } else { STAGES };
+    for (stage, ahead) in AHEAD.into_iter().enumerate().take(stages) {
+        commands.iter().take(ahead).for_each(|coming| warm_stage(state, &coming.command, stage));
+    }
+}
+
 /// Starts the memory reads of the commands behind place `at`.
 #[inline]
 pub fn warm(state: &State, commands: &[Sequenced<Command>], at: usize) {

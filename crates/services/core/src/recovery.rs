@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use heng_engine::{CURRENT_LEVEL, Capacity, EventWriter, OLDEST_LEVEL, State, apply, apply_quarantined, warm};
+use heng_engine::{
+    CURRENT_LEVEL, Capacity, EventWriter, OLDEST_LEVEL, State, apply, apply_quarantined, warm, warm_first,
+};
 use heng_journal::{
     BlockSpan, Check, EventLog, EventLogOptions, Hash, Journal, JournalOptions, JournalReader, RecordKind, RecordRef,
     SnapshotStore, Storage, quarantines,
@@ -78,6 +80,9 @@ impl Replayer {
     fn execute(&mut self, portion: &Portion, part: &Part) -> Result<(), CoreError> {
         self.last_index = part.index;
         self.check_part(part)?;
+        if part.commands.start == 0 {
+            warm_first(&self.state, &portion.commands);
+        }
         for at in part.commands.clone() {
             warm(&self.state, &portion.commands, at);
             self.apply(&portion.commands[at])?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
-use heng_engine::{EventWriter, State, apply, warm};
+use heng_engine::{EventWriter, State, apply, warm, warm_first};
 use heng_model::command::Tick;
 use heng_model::{Command, Seq, Sequenced, UnixNanos};
 use heng_runtime::{Clock, LatencyHistogram};
@@ -185,6 +185,7 @@ impl Sequencer {
     fn decide(&mut self, commands: &[Sequenced<Command>]) {
         self.outcomes.clear();
         let mut before = Instant::now();
+        warm_first(&self.state, commands);
         for (at, command) in commands.iter().enumerate() {
             warm(&self.state, commands, at);
             let (state, writer) = (&mut self.state, &mut self.writer);
