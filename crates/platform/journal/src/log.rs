@@ -172,6 +172,8 @@ impl FrameLog {
             at(write_again(file.as_ref(), from, self.position), "write again the tail of", path)?;
         }
         at(file.sync_all(), "sync", path)?;
+        // The process before us may have ended between making this segment and making its name durable.
+        at(self.storage.sync_dir(&self.dir), "sync", &self.dir)?;
         self.restore_capacity()?;
         self.write_mark();
         Ok(())

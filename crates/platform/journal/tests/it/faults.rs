@@ -203,3 +203,28 @@ fn the_event_log_and_the_snapshots_refuse_a_full_disk_by_name() {
     snapshots.write(1, b"m", [(1, noise)].into_iter()).unwrap();
     assert_eq!(snapshots.latest_valid().unwrap().sequence, Some(1));
 }
+
+/// The process is killed at every operation of the disk around a new segment; the one after it trusts the page cache,
+/// appends and syncs; then the power fails.
+#[test]
+fn a_segment_whose_making_was_cut_short_does_not_vanish_later() {
+    for operations in 0..60 {
+        let sim = SimStorage::new();
+        let (mut journal, _) = open(&sim);
+        let mut before = 0;
+        sim.set_power_off_after(Some(operations));
+        while before < 40 && append(&mut journal, 300).is_ok() {
+            before += 1;
+        }
+        drop(journal);
+        sim.set_power_off_after(None);
+        sim.crash(Crash::ProcessOnly);
+        let (mut journal, _) = open(&sim);
+        let last = append(&mut journal, 20).unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        sim.crash(Crash::DropUnsynced);
+        let (_, found) = open(&sim);
+        assert_eq!((found.last_index, found.torn), (last, None), "killed after {operations} operations");
+    }
+}
