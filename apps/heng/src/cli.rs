@@ -46,7 +46,10 @@ pub fn run() -> ExitCode {
         Word::Events(args) => crate::events::run(args),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        if crate::show::reader_has_enough(&error) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("error: {}", crate::show::story(&error));
         ExitCode::FAILURE
     })
 }

@@ -1,16 +1,17 @@
 //! `heng events`: the record, for outside programs.
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use heng_core::{EventTail, Layout};
 use heng_engine::Frame;
 use heng_journal::OsStorage;
 use heng_model::wire::Wire as _;
 
+use crate::ends;
 use crate::show::json;
 
 /// Reads the event log.
@@ -45,31 +46,32 @@ struct ExportArgs {
 /// Runs `heng events`.
 ///
 /// # Errors
-/// A missing or damaged log, or an output that cannot be written.
+/// A missing, damaged or incomplete log, or an output that cannot be written.
 pub fn run(args: &EventsArgs) -> anyhow::Result<ExitCode> {
     let EventsCommand::Export(export) = &args.what;
     let layout = Layout::new(&export.data);
-    let mut tail = EventTail::open(&OsStorage::shared(), &layout.events, export.from)
+    if !layout.events.is_dir() {
+        bail!(
+            "there is no event log in {}; give the folder that `heng day --data` or `heng up --data` used",
+            export.data.display()
+        );
+    }
+    let storage = OsStorage::shared();
+    let mut tail = EventTail::open(&storage, &layout.events, export.from)
         .with_context(|| format!("open the event log in {}", export.data.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let last = export.to.unwrap_or(u64::MAX);
-    let written = loop {
-        let block = tail.next_block(|frame| -> anyhow::Result<()> {
+    while tail.next_sequence() <= last
+        && tail.next_block(|frame| -> anyhow::Result<()> {
             if frame.seq.0 <= last { print_frame(&mut out, &frame, export.json) } else { Ok(()) }
-        });
-        match block {
-            Ok(true) if tail.next_sequence() <= last => {}
-            Ok(_) => break out.flush().map_err(anyhow::Error::from),
-            Err(error) => break Err(error),
-        }
-    };
-    match written {
-        // Whoever read has enough; that is no error of ours.
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
-            Ok(ExitCode::SUCCESS)
-        }
-        other => other.map(|()| ExitCode::SUCCESS),
+        })?
+    {}
+    out.flush()?;
+    if tail.next_sequence() <= last {
+        let missing = ends::missing_events(&storage, &layout, tail.next_sequence())?;
+        missing.iter().for_each(|missing| eprintln!("warning: {missing}"));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_frame(out: &mut impl std::io::Write, frame: &Frame, as_json: bool) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! `heng journal`: looking at the command journal, and the four-eyes quarantine.
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use heng_model::command::NewOrder;
 use heng_model::wire::{Wire as _, WireError, hex};
 use heng_model::{Command, PartitionId, Seq, Sequenced};
 
-use crate::show::json;
+use crate::ends;
+use crate::show::{json, say};
 
 /// Looks at the command journal.
 #[derive(Args, Debug)]
@@ -132,10 +133,11 @@ pub fn run(args: &JournalArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The journal's folder, which must exist: these commands never make one.
+/// The journal's folder, which must hold a journal: these commands never make one.
 fn journal_dir(data: &Path) -> anyhow::Result<PathBuf> {
     let dir = Layout::new(data).journal;
-    if !dir.is_dir() {
+    let segments = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    if !segments.into_iter().any(|file| file.path().extension().is_some_and(|ending| ending == "seg")) {
         bail!(
             "there is no journal in {}; give the folder that `heng day --data` or `heng up --data` used",
             data.display()
@@ -144,23 +146,24 @@ fn journal_dir(data: &Path) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-fn print(as_json: bool, rows: &[(&str, serde_json::Value)]) {
+fn print(as_json: bool, rows: &[(&str, serde_json::Value)]) -> anyhow::Result<()> {
     if as_json {
         let object: serde_json::Map<_, _> =
             rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        println!("{}", serde_json::Value::Object(object));
-    } else {
-        for (name, value) in rows {
-            println!("{name:<16}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        }
+        return say(&format!("{}\n", serde_json::Value::Object(object)));
     }
+    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    say(&rows.iter().map(|(name, value)| format!("{name:<16}{}\n", plain(value))).collect::<String>())
 }
 
 fn verify_journal(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Result<ExitCode> {
-    let dir = journal_dir(&args.data)?;
+    let (dir, layout) = (journal_dir(&args.data)?, Layout::new(&args.data));
+    // First, because beside a living core the journal is ahead of the events.
+    let events = ends::last_event(storage, &layout);
     let Some(found) = verify(storage.as_ref(), &dir)? else {
         bail!("{} holds no journal segment", dir.display());
     };
+    ends::refuse_short_journal(storage, &layout, found.first_index, events)?;
     let torn = found
         .torn
         .as_ref()
@@ -178,7 +181,7 @@ fn verify_journal(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Resu
         ("torn_tail", torn.into()),
         ("quarantined", quarantined.into()),
     ];
-    print(args.json, &rows);
+    print(args.json, &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -196,7 +199,7 @@ fn repair(storage: &Arc<dyn Storage>, args: &RepairArgs) -> anyhow::Result<ExitC
         ("loses_durable", plan.loses_durable.into()),
         ("changed", false.into()),
     ];
-    print(args.json, &rows);
+    print(args.json, &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,7 +207,7 @@ fn state(storage: &Arc<dyn Storage>, args: &FolderArgs) -> anyhow::Result<ExitCo
     journal_dir(&args.data)?;
     let began = std::time::Instant::now();
     let replayed = replay(storage, &Layout::new(&args.data), Capacity::default(), true)?;
-    print(args.json, &replay_rows(&replayed, began.elapsed().as_secs_f64()));
+    print(args.json, &replay_rows(&replayed, began.elapsed().as_secs_f64()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -236,7 +239,7 @@ fn snapshot(storage: &Arc<dyn Storage>, args: &SnapshotArgs) -> anyhow::Result<E
         let store = SnapshotStore::open(Arc::clone(storage), &layout.snapshots)?;
         write_snapshot(&store, replayed)?;
     }
-    print(args.json, &rows);
+    print(args.json, &rows)?;
     Ok(if wanted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -255,28 +258,21 @@ fn dump(storage: &Arc<dyn Storage>, args: &DumpArgs) -> anyhow::Result<ExitCode>
     let dir = journal_dir(&args.data)?;
     let mut reader = JournalReader::open(Arc::clone(storage), &dir, args.from, Check::Checksums)?;
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-    let written = (|| -> anyhow::Result<()> {
-        while let Some(record) = reader.next_record()? {
-            if record.kind == RecordKind::Commands {
-                let index = record.index;
-                decode_batch(
-                    record.payload,
-                    |_: Seq, _| Ok(()),
-                    |command| print_command(&mut out, index, &command, args.json),
-                )
-                .map_err(|error: DumpError| error.at(index))?;
-            } else {
-                writeln!(out, "{{\"record\":{},\"kind\":\"{:?}\"}}", record.index, record.kind)?;
-            }
+    while let Some(record) = reader.next_record()? {
+        if record.kind == RecordKind::Commands {
+            let index = record.index;
+            decode_batch(
+                record.payload,
+                |_: Seq, _| Ok(()),
+                |command| print_command(&mut out, index, &command, args.json),
+            )
+            .map_err(|error: DumpError| error.at(index))?;
+        } else {
+            writeln!(out, "{{\"record\":{},\"kind\":\"{:?}\"}}", record.index, record.kind)?;
         }
-        Ok(out.flush()?)
-    })();
-    match written {
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe) => {
-            Ok(ExitCode::SUCCESS)
-        }
-        other => other.map(|()| ExitCode::SUCCESS),
     }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 enum DumpError {
@@ -340,8 +336,13 @@ fn quarantine(storage: &Arc<dyn Storage>, args: &QuarantineArgs) -> anyhow::Resu
         approvers: [args.by.clone(), args.and_by.clone()],
     };
     quarantine.check()?;
+    // The journal is held, so that nobody writes in between.
+    ends::refuse_needless_quarantine(storage, &Layout::new(&args.data), found.purged_to + 1, args.sequence)?;
     journal.append_quarantine(found.last_term + 1, heng_engine::CURRENT_LEVEL, &quarantine)?;
     journal.sync()?;
-    println!("command {} is quarantined by {} and {}; start the core again", args.sequence, args.by, args.and_by);
+    say(&format!(
+        "command {} is quarantined by {} and {}; start the core again\n",
+        args.sequence, args.by, args.and_by
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

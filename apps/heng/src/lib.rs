@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod day;
+mod ends;
 pub mod events;
 pub mod journal;
 pub mod market;

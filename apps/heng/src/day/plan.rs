@@ -4,21 +4,22 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use heng_model::TradeDate;
+use heng_model::{Exchange, TradeDate};
+use heng_rulebook::{Calendar, Rulebook};
 
 use crate::market::WorldOptions;
 
 /// Runs one whole trading day and proves that the books balance.
 #[derive(Args, Debug)]
 pub struct DayArgs {
-    /// Client accounts [default: 20000]
-    #[arg(long)]
+    /// Client accounts, 1 to 5000000 [default: 20000]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
     pub clients: Option<u32>,
-    /// New orders to submit, refusals included, cancels apart [default: 1000000]
-    #[arg(long)]
+    /// New orders to submit, refusals included, cancels apart, 1 to 100000000 [default: 1000000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub orders: Option<u64>,
-    /// Instruments, on five boards and in Hong Kong [default: 300]
-    #[arg(long)]
+    /// Instruments, 1 to 20000; from 20 on they stand on five boards and in Hong Kong [default: 300]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub instruments: Option<u32>,
     /// Seed of clients, instruments and flow [default: 1]
     #[arg(long)]
@@ -36,7 +37,7 @@ pub struct DayArgs {
     #[arg(long, value_name = "PCT", value_parser = clap::value_parser!(u8).range(1..=99))]
     pub crash_at: Option<u8>,
     /// Finish a crashed day from snapshot and journal alone
-    #[arg(long)]
+    #[arg(long, requires = "data")]
     pub resume: bool,
     /// Write the key of each acknowledged order to this file, after it is durable
     #[arg(long, value_name = "F")]
@@ -56,24 +57,47 @@ pub(crate) struct Plan {
 /// Topic of the memo that holds the plan.
 pub(crate) const TOPIC: &str = "day-plan";
 
+/// How far the calendar of an exchange reaches.
+fn reach(rulebook: &Rulebook, exchange: Exchange) -> String {
+    match rulebook.calendar(exchange).and_then(Calendar::range) {
+        Some((first, last)) => format!("the trading calendar of {exchange} reaches from {first} to {last}"),
+        None => format!("the rule files hold no trading calendar of {exchange}"),
+    }
+}
+
 impl Plan {
     /// From the command line.
-    pub(crate) fn from_args(args: &DayArgs) -> anyhow::Result<Self> {
+    pub(crate) fn from_args(args: &DayArgs) -> Self {
         let date = match args.date {
             Some(date) => date,
             None => TradeDate::new(2026, 7, 6).expect("a real date"),
         };
         let orders = args.orders.unwrap_or(1_000_000);
-        if !(1..=100_000_000).contains(&orders) {
-            bail!("--orders must be 1 to 100000000");
-        }
         let world = WorldOptions {
             clients: args.clients.unwrap_or(20_000),
             instruments: args.instruments.unwrap_or(300),
             seed: args.seed.unwrap_or(1),
             date,
         };
-        Ok(Self { world, orders })
+        Self { world, orders }
+    }
+
+    /// What a person should know who expects trades: the markets that do not trade on the date.
+    ///
+    /// # Errors
+    /// If the calendar does not reach the date.
+    pub(crate) fn closed_markets(&self, rulebook: &Rulebook) -> anyhow::Result<Vec<String>> {
+        let date = self.world.date;
+        let markets = [("the mainland exchanges do", Exchange::Sse), ("Hong Kong does", Exchange::Hk)];
+        let mut closed = Vec::new();
+        for (name, exchange) in markets {
+            match rulebook.is_trading_day(exchange, date) {
+                Ok(true) => {}
+                Ok(false) => closed.push(format!("{name} not trade on {date}: their orders are refused")),
+                Err(_) => bail!("--date {date}: {}", reach(rulebook, exchange)),
+            }
+        }
+        Ok(closed)
     }
 
     /// Refuses what a resumed day takes from its journal.

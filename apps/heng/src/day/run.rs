@@ -21,7 +21,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::plan::{DayArgs, Plan, TOPIC};
 use super::report::DayReport;
 use super::tally::Tally;
-use crate::market::{Flow, FlowOptions, World};
+use crate::market::{Flow, FlowOptions, World, rulebook_of};
+use crate::show::say;
 
 /// Commands of one submission.
 const SUBMISSION: usize = 512;
@@ -45,11 +46,8 @@ pub fn run(args: &DayArgs) -> anyhow::Result<ExitCode> {
         let _ = std::fs::remove_dir_all(folder);
     }
     let report = result?;
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{}", report.table());
-    }
+    let answer = if args.json { serde_json::to_string(&report)? + "\n" } else { report.table() };
+    say(&answer)?;
     Ok(if report.is_proven() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -66,7 +64,7 @@ fn plan_of(args: &DayArgs, data: &Path) -> anyhow::Result<Option<Plan>> {
             Plan::refuse_flags(args)?;
             Ok(None)
         }
-        (false, false) => Plan::from_args(args).map(Some),
+        (false, false) => Ok(Some(Plan::from_args(args))),
     }
 }
 
@@ -97,28 +95,31 @@ fn options(data: &Path, storage: &Arc<dyn Storage>, plan: Option<&Plan>) -> Core
 }
 
 fn run_in(args: &DayArgs, data: &Path) -> anyhow::Result<DayReport> {
-    let plan = plan_of(args, data)?;
+    // What is wrong with the command line is told before a file is made, so that the same folder can be tried again.
+    let scene = match plan_of(args, data)? {
+        Some(plan) => Some(Scene::new(plan, &crate::rules::rule_files(args.rules.as_deref())?)?),
+        None => None,
+    };
+    let ack_log = args.ack_log.as_deref().map(AckLog::open).transpose()?;
     std::fs::create_dir_all(data).with_context(|| format!("create the data folder {}", data.display()))?;
     let storage = OsStorage::shared();
-    let core = Core::start(&options(data, &storage, plan.as_ref()))?;
+    let core = Core::start(&options(data, &storage, scene.as_ref().map(|scene| &scene.plan)))?;
     let port = core.port();
-    let (plan, done) = match plan {
-        Some(plan) => (plan, 0),
-        None => resumed_plan(&port)?,
+    let (Scene { plan, world, closed }, done) = match scene {
+        Some(scene) => (scene, 0),
+        None => resumed_scene(&port)?,
     };
-    // A resumed day keeps the rules of its journal, whatever stands in the folder now: they were activated there.
-    let files = if args.resume { rules_of_journal(&port)? } else { crate::rules::rule_files(args.rules.as_deref())? };
-    let world = World::new(plan.world, &files)?;
     let memo = Memo { topic: TOPIC.into(), content: plan.to_memo() };
     let before = UnixNanos::at(plan.world.date, 5 * 3_600 * heng_model::SECOND);
     let flow = Flow::new(&world, FlowOptions { orders: plan.orders, first_order: 1 });
     let commands = std::iter::once((before, Command::from(memo))).chain(world.setup()).chain(flow);
-    let mut feed = Feed::new(args, &plan, port)?;
+    let mut feed = Feed::new(args, &plan, port, ack_log);
     let began = Instant::now();
     feed.run(commands.skip(usize::try_from(done).unwrap_or(usize::MAX)))?;
     let wall = began.elapsed().as_secs_f64();
     let recovered = args.resume.then(|| (core.recovered_commands(), done, core.chain_head()));
-    let mut warnings = core.warnings().to_vec();
+    let mut warnings = closed;
+    warnings.extend_from_slice(core.warnings());
     let stopped = core.stop()?;
     let submitted = feed.orders_sent;
     if !heng_engine::invariants::violations(&stopped.state).is_empty() {
@@ -132,6 +133,28 @@ fn run_in(args: &DayArgs, data: &Path) -> anyhow::Result<DayReport> {
     }
     report.warnings = warnings;
     Ok(report)
+}
+
+/// What the day is to be, and where.
+struct Scene {
+    plan: Plan,
+    world: World,
+    /// What to say about markets that do not trade on the day.
+    closed: Vec<String>,
+}
+
+impl Scene {
+    fn new(plan: Plan, files: &[(String, String)]) -> anyhow::Result<Self> {
+        let closed = plan.closed_markets(&rulebook_of(files)?)?;
+        Ok(Self { plan, world: World::new(plan.world, files)?, closed })
+    }
+}
+
+/// The day that a journal holds, and how many of its commands. It keeps the rules of its journal, whatever stands in
+/// the folder now: they were activated there.
+fn resumed_scene(port: &CorePort) -> anyhow::Result<(Scene, u64)> {
+    let (plan, done) = resumed_plan(port)?;
+    Ok((Scene::new(plan, &rules_of_journal(port)?)?, done))
 }
 
 /// Plan and number of commands that a journal holds.
@@ -158,6 +181,7 @@ struct Feed {
     answers: Sender<Vec<Completion>>,
     completed: Receiver<Vec<Completion>>,
     in_flight: u64,
+    in_flight_max: u64,
     orders_sent: u64,
     crash_after: Option<u64>,
     ack_log: Option<AckLog>,
@@ -170,20 +194,23 @@ struct AckLog {
     keys: std::collections::VecDeque<(u64, String)>,
 }
 
+impl AckLog {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = File::options().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("open the acknowledgement file {}", path.display()))?;
+        Ok(Self { file: BufWriter::new(file), keys: std::collections::VecDeque::new() })
+    }
+}
+
 impl Feed {
-    fn new(args: &DayArgs, plan: &Plan, port: CorePort) -> anyhow::Result<Self> {
+    fn new(args: &DayArgs, plan: &Plan, port: CorePort, ack_log: Option<AckLog>) -> Self {
         let (answers, completed) = channel();
-        let ack_log = match &args.ack_log {
-            Some(path) => {
-                let file = File::options().create(true).append(true).open(path);
-                let file = file.with_context(|| format!("open the acknowledgement file {}", path.display()))?;
-                Some(AckLog { file: BufWriter::new(file), keys: std::collections::VecDeque::new() })
-            }
-            None => None,
-        };
         let bar = progress(args, plan.orders);
         let crash_after = args.crash_at.map(|percent| plan.orders * u64::from(percent) / 100);
-        Ok(Self { port, answers, completed, in_flight: 0, orders_sent: 0, crash_after, ack_log, bar })
+        // A small day that shall crash is fed in smaller bites: otherwise nothing of it would be durable by then.
+        let at_most = if crash_after.is_some() { plan.orders / 64 } else { IN_FLIGHT_MAX };
+        let in_flight_max = at_most.clamp(SUBMISSION as u64, IN_FLIGHT_MAX);
+        Self { port, answers, completed, in_flight: 0, in_flight_max, orders_sent: 0, crash_after, ack_log, bar }
     }
 
     fn run(&mut self, commands: impl Iterator<Item = (UnixNanos, Command)>) -> anyhow::Result<()> {
@@ -213,7 +240,7 @@ impl Feed {
     }
 
     fn send(&mut self, requests: Vec<Request>) -> anyhow::Result<()> {
-        while self.in_flight + requests.len() as u64 > IN_FLIGHT_MAX {
+        while self.in_flight + requests.len() as u64 > self.in_flight_max {
             self.take_answers()?;
         }
         self.in_flight += requests.len() as u64;

@@ -9,4 +9,4 @@ mod world;
 
 pub use flow::{Flow, FlowOptions};
 pub use rng::Rng;
-pub use world::{Listed, World, WorldOptions};
+pub use world::{Listed, World, WorldOptions, rulebook_of};

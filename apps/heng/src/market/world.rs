@@ -6,7 +6,7 @@ use heng_model::command::{
 };
 use heng_model::{
     AccountId, AccountKind, Board, Command, Currency, InstrumentClass, InstrumentId, Money, OwnerId, PartitionId,
-    Price, Qty, Rate, SECOND, TradeDate, UnixNanos, rights,
+    Price, Qty, Rate, SECOND, Side, TradeDate, UnixNanos, rights,
 };
 use heng_rulebook::{LimitQuery, Rulebook, bundle, bundle_hash};
 
@@ -15,9 +15,9 @@ use super::rng::Rng;
 /// How large the world is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorldOptions {
-    /// Client accounts, 10 to 5,000,000.
+    /// Client accounts, 1 to 5,000,000.
     pub clients: u32,
-    /// Instruments, 6 to 20,000.
+    /// Instruments, 1 to 20,000.
     pub instruments: u32,
     /// Seed.
     pub seed: u64,
@@ -77,21 +77,27 @@ fn symbol_of(board: Board, number: u32) -> String {
     }
 }
 
+/// The rule book that rule files make.
+///
+/// # Errors
+/// Everything that is wrong with the files.
+pub fn rulebook_of(files: &[(String, String)]) -> anyhow::Result<Rulebook> {
+    Rulebook::parse(files).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the rule files are not valid:\n{}", lines.join("\n"))
+    })
+}
+
 impl World {
     /// Makes the world from its options and rule files.
     ///
     /// # Errors
     /// If the options are out of range or the rules do not cover the date.
     pub fn new(options: WorldOptions, files: &[(String, String)]) -> anyhow::Result<Self> {
-        if !(10..=5_000_000).contains(&options.clients) || !(6..=20_000).contains(&options.instruments) {
-            bail!("clients must be 10 to 5000000 and instruments 6 to 20000");
+        if !(1..=5_000_000).contains(&options.clients) || !(1..=20_000).contains(&options.instruments) {
+            bail!("clients must be 1 to 5000000 and instruments 1 to 20000");
         }
-        let rulebook = Rulebook::parse(files).map_err(|errors| {
-            anyhow::anyhow!(
-                "the rule files are not valid:\n{}",
-                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-            )
-        })?;
+        let rulebook = rulebook_of(files)?;
         let mut rng = Rng::new(options.seed, 1);
         let instruments = (0..options.instruments)
             .map(|number| list(&rulebook, &mut rng, number, options.date))
@@ -175,6 +181,9 @@ fn list(rulebook: &Rulebook, rng: &mut Rng, number: u32, date: TradeDate) -> any
     };
     let rules =
         rulebook.instrument_rules(board, class, risk_warning, date).with_context(|| format!("instrument {number}"))?;
+    for side in [Side::Buy, Side::Sell] {
+        rulebook.fee_schedule(board, class, side, date).with_context(|| format!("instrument {number}"))?;
+    }
     let rough = Price(yuan * 10_000 + rng.between(0, 9_999));
     let tick = rules.tick.at(rough);
     let prev_close = Price(rough.0 / tick.0 * tick.0);

@@ -77,11 +77,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{}", report.summary());
-    }
+    let answer = if args.json { serde_json::to_string(&report)? + "\n" } else { report.summary() };
+    crate::show::say(&answer)?;
     Ok(if report.all_matched() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

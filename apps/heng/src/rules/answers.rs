@@ -97,6 +97,10 @@ pub(super) fn repo_interest(book: &Rulebook, question: &RepoInterestArgs) -> Res
     if !(0..=10_000_000).contains(&question.rate.0) {
         return Err(Trouble::Usage(format!("--rate {}: per cent a year from 0 to 1000", question.rate)));
     }
+    let exchange = question.board.exchange();
+    if !book.is_trading_day(exchange, question.date)? {
+        return Err(Trouble::Usage(format!("--date {}: {exchange} does not trade on that day", question.date)));
+    }
     let repo = book.repo_interest(question.board, question.principal, question.rate, question.date, question.term)?;
     Ok(Output::default()
         .with("days", Shown::Count(i64::from(repo.days)))

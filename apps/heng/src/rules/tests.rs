@@ -89,6 +89,8 @@ fn reference_prices_and_repo() {
     );
     refused("repo-interest --principal 0 --rate 1.80 --date 2026-07-09", "--principal");
     refused("repo-interest --principal 1 --rate 1.80 --date 2026-12-31", "no calendar rule");
+    refused("repo-interest --principal 1 --rate 1.80 --date 2026-12-30", "for exchange sse on 2027-01-01");
+    refused("repo-interest --principal 1 --rate 1.80 --date 2026-07-11", "does not trade on that day");
 }
 
 fn auction(name: &str, orders: &str, rest: &str) -> Result<String, Trouble> {

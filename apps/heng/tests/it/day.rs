@@ -90,7 +90,8 @@ fn a_finished_day_leaves_a_snapshot_and_is_not_begun_again() {
 fn bad_options_are_refused_with_a_reason() {
     for (args, reason) in [
         (["--orders", "0"], "--orders"),
-        (["--clients", "1"], "clients"),
+        (["--clients", "0"], "clients"),
+        (["--resume", "--json"], "--data"),
         (["--instruments", "99999999"], "instruments"),
         (["--date", "2026-13-01"], "date"),
         (["--crash-at", "0"], "crash-at"),
@@ -100,6 +101,104 @@ fn bad_options_are_refused_with_a_reason() {
         assert!(!output.status.success(), "{args:?}");
         assert!(text(&output.stderr).contains(reason), "{args:?}: {}", text(&output.stderr));
         assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn one_client_and_one_instrument_make_a_day() {
+    for size in [["1", "1", "1"], ["1", "1", "700"], ["3", "19", "12"]] {
+        let [clients, instruments, orders] = size;
+        let report = one_object(&run(&[
+            "day",
+            "--json",
+            "--clients",
+            clients,
+            "--instruments",
+            instruments,
+            "--orders",
+            orders,
+        ]));
+        assert_eq!(report["orders"].to_string(), orders, "{size:?}");
+        assert_eq!((number(&report, "cash_imbalance"), number(&report, "securities_imbalance")), (0, 0));
+        assert_eq!(report["state_hash"], report["replay_state_hash"]);
+    }
+}
+
+#[test]
+fn a_day_that_was_refused_leaves_its_folder_free() {
+    let folder = Folder::new();
+    let (data, nowhere) = (folder.join("data"), folder.join("no/such/folder/acks"));
+    let refused: [&[&str]; 5] = [
+        &["--rules", "/nowhere"],
+        &["--rules", arg(folder.path())],
+        &["--ack-log", arg(&nowhere)],
+        &["--date", "1990-12-19"],
+        &["--date", "2199-01-04"],
+    ];
+    for more in refused {
+        let output = small_day(&[&["--data", arg(&data)], more].concat());
+        assert!(!output.status.success(), "{more:?}");
+        assert!(!data.exists(), "{more:?} made the folder: {}", text(&output.stderr));
+    }
+    one_object(&small_day(&["--data", arg(&data)]));
+}
+
+/// A folder of rules of which one file was cut to nothing, and one that lacks a file.
+#[test]
+fn rule_files_that_are_cut_off_are_refused() {
+    let folder = Folder::new();
+    for name in ["fees", "cage", "calendar-hong-kong"] {
+        let rules = folder.join(name);
+        std::fs::create_dir_all(&rules).unwrap();
+        for file in std::fs::read_dir(root().join("rules")).unwrap() {
+            let file = file.unwrap().path();
+            std::fs::copy(&file, rules.join(file.file_name().unwrap())).unwrap();
+        }
+        let cut = rules.join(format!("{name}.toml"));
+        std::fs::write(&cut, "").unwrap();
+        let output = small_day(&["--rules", arg(&rules)]);
+        assert!(text(&output.stderr).contains(&format!("{name}.toml:0: the file holds no rule")), "{name}");
+        std::fs::remove_file(&cut).unwrap();
+        let output = small_day(&["--rules", arg(&rules)]);
+        // Without the cage, prices are free, as they were before 2023.
+        assert_eq!(output.status.success(), name == "cage", "{name}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_day_without_trading_says_so() {
+    let warnings = |date: &str| one_object(&small_day(&["--date", date]))["warnings"].to_string();
+    let saturday = warnings("2026-07-04");
+    assert!(saturday.contains("mainland") && saturday.contains("Hong Kong"), "{saturday}");
+    let golden_week = warnings("2026-10-02");
+    assert!(golden_week.contains("mainland") && !golden_week.contains("Hong Kong"), "{golden_week}");
+    assert_eq!(warnings("2026-07-07"), "[]");
+    let beyond = small_day(&["--date", "2100-01-04"]);
+    assert!(text(&beyond.stderr).contains("the trading calendar of sse reaches from"), "{}", text(&beyond.stderr));
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_an_error_and_no_panic() {
+    let folder = Folder::new();
+    let data = folder.join("data");
+    one_object(&small_day(&["--data", arg(&data)]));
+    let commands: [&[&str]; 5] = [
+        &["day", "--resume", "--json", "--data", arg(&data)],
+        &["day", "--resume", "--data", arg(&data)],
+        &["journal", "verify", "--data", arg(&data)],
+        &["journal", "dump", "--data", arg(&data)],
+        &["events", "export", "--json", "--data", arg(&data)],
+    ];
+    for words in commands {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = heng().args(words).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("No space left"), "{words:?}: {}", text(&output.stderr));
+        // A reader that has enough, as `head` has, is nobody's error.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = heng().args(words).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{words:?}");
     }
 }
 

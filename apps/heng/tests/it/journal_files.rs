@@ -85,6 +85,49 @@ fn a_truncated_journal_is_refused_because_the_record_knows_more() {
     }
 }
 
+/// Cut off between two records, a journal looks whole by itself; the record beside it knows what is missing.
+#[test]
+fn a_journal_cut_between_two_records_is_not_sound() {
+    let (folder, segment) = finished();
+    let data = folder.join("data");
+    assert!(journal(&["verify"], &data).0);
+    // The header of a segment takes 80 bytes.
+    std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(80).unwrap();
+    let (good, _, told) = journal(&["verify"], &data);
+    assert!(!good && told.contains("missing from the journal"), "{told}");
+    std::fs::remove_file(&segment).unwrap();
+    for word in [&["verify"][..], &["state"], &["dump"], &["repair", "--dry-run"], &["snapshot"]] {
+        let (good, _, told) = journal(word, &data);
+        assert!(!good && told.contains("no journal"), "{word:?}: {told}");
+    }
+}
+
+#[test]
+fn an_export_of_a_cut_event_log_is_not_taken_for_the_whole() {
+    let (folder, _) = finished();
+    let data = folder.join("data");
+    let log = data.join("core/events/00000000000000000001.seg");
+    let whole = std::fs::read(&log).unwrap();
+    let export = || run(&["events", "export", "--json", "--data", arg(&data)]);
+    let all = export();
+    assert!(all.status.success() && all.stderr.is_empty(), "{}", text(&all.stderr));
+    // Cut between two records (the header of a segment takes 80 bytes) it is what a crash leaves.
+    for (left, torn) in [(whole.len() / 2, true), (5_000, true), (80, false)] {
+        std::fs::write(&log, &whole[..left]).unwrap();
+        let part = export();
+        assert_eq!(part.status.success(), !torn, "{left} bytes: {}", text(&part.stderr));
+        let says = if torn { "at byte" } else { "warning: the events of commands 1 to " };
+        assert!(text(&part.stderr).contains(says), "{}", text(&part.stderr));
+        assert!(all.stdout.starts_with(&part.stdout), "what is there is printed");
+    }
+    // Up to a command that is there, nothing is missing.
+    std::fs::write(&log, &whole[..whole.len() / 2]).unwrap();
+    let asked = run(&["events", "export", "--json", "--to", "9", "--data", arg(&data)]);
+    assert!(asked.status.success(), "{}", text(&asked.stderr));
+    std::fs::remove_dir_all(data.join("core/events")).unwrap();
+    assert!(text(&export().stderr).contains("there is no event log"));
+}
+
 #[test]
 fn nothing_and_nonsense_are_no_journals() {
     let folder = Folder::new();
@@ -101,19 +144,33 @@ fn nothing_and_nonsense_are_no_journals() {
     }
 }
 
+/// Lets the journal go on after the record, as if the core had aborted before it wrote the events of the last command.
+fn forget_the_events(data: &Path) {
+    for file in std::fs::read_dir(data.join("core/events")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+}
+
 #[test]
 fn quarantine_needs_two_people() {
     let (folder, _) = finished();
     let data = folder.join("data");
-    let quarantine = |and_by: &str| {
-        journal(
-            &["quarantine", "--sequence", "5", "--by", "Li Lei", "--and-by", and_by, "--reason", "aborts the core"],
-            &data,
-        )
+    let last = one_object(&run(&["journal", "state", "--json", "--data", arg(&data)]))["sequence"].to_string();
+    let quarantine = |sequence: &str, and_by: &str| {
+        let people = ["--by", "Li Lei", "--and-by", and_by, "--reason", "aborts the core"];
+        journal(&[&["quarantine", "--sequence", sequence], &people[..]].concat(), &data)
     };
-    let (good, _, told) = quarantine("Li Lei");
-    assert!(!good && told.contains("quarantine"), "{told}");
-    assert!(quarantine("Han Meimei").0);
+    let (good, _, told) = quarantine(&last, "Li Lei");
+    assert!(!good && told.contains("one person"), "{told}");
+    // What was executed stays executed.
+    for sequence in ["5", &last] {
+        let (good, _, told) = quarantine(sequence, "Han Meimei");
+        assert!(!good && told.contains("did not abort the core"), "{told}");
+    }
+    forget_the_events(&data);
+    let (good, _, told) = quarantine("99999999", "Han Meimei");
+    assert!(!good && told.contains("the journal ends at command"), "{told}");
+    assert!(quarantine(&last, "Han Meimei").0);
     let (_, dumped, _) = journal(&["dump"], &data);
     assert!(dumped.contains("Quarantine"));
     assert!(journal(&["verify"], &data).0);

@@ -68,10 +68,13 @@ impl Rulebook {
         let scope = (board, InstrumentClass::Repo);
         let year_days = *self.find(&self.repo_years, "repo interest", scope, trade)?;
         let unknown = || NoRule::exchange("calendar", board.exchange(), trade);
+        let after =
+            |date: TradeDate| move || NoRule::exchange("calendar", board.exchange(), date.plus_days(1).unwrap_or(date));
         let calendar = self.calendar(board.exchange()).ok_or_else(unknown)?;
-        let first = calendar.plus_trading_days(trade, 1).ok_or_else(unknown)?;
-        let due = trade.plus_days(i64::from(term)).and_then(|due| calendar.on_or_after(due));
-        let back = due.and_then(|due| calendar.plus_trading_days(due, 1)).ok_or_else(unknown)?;
+        let first = calendar.plus_trading_days(trade, 1).ok_or_else(after(trade))?;
+        let end = trade.plus_days(i64::from(term)).ok_or_else(unknown)?;
+        let due = calendar.on_or_after(end).ok_or_else(after(end))?;
+        let back = calendar.plus_trading_days(due, 1).ok_or_else(after(due))?;
         let days = u32::try_from(back.days() - first.days()).map_err(|_| unknown())?;
         let product = i128::from(principal.0) * i128::from(percent.0);
         let product =

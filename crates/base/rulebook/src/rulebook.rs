@@ -148,7 +148,11 @@ impl Rulebook {
             } else if text.len() > FILE_MAX {
                 problems.push(RuleError::new(name, 0, "the file is larger than 4 MiB"));
             } else {
+                let before = (book.heads.len(), problems.len());
                 book.read_file(name, text, &mut problems);
+                if before == (book.heads.len(), problems.len()) {
+                    problems.push(RuleError::new(name, 0, "the file holds no rule; was it cut off?"));
+                }
             }
         }
         book.refuse_equal_ids(&mut problems);
