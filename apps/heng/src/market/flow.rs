@@ -75,6 +75,9 @@ impl<'a> Flow<'a> {
     /// The time of the next order: evenly over its part of the day, in strict order.
     fn next_time(&mut self) -> Option<UnixNanos> {
         while self.part < PARTS.len() && self.part_made >= self.part_size(self.part) {
+            // The clock strikes at the end of a part: an auction trades at its own time, not with the next order.
+            let end = self.after((PARTS[self.part].1 + 1) * SECOND);
+            self.queued.push((end, Tick {}.into()));
             self.part += 1;
             self.part_made = 0;
         }
@@ -92,10 +95,11 @@ impl<'a> Flow<'a> {
         UnixNanos::at(self.world.options.date, self.last)
     }
 
-    /// One step: an order, perhaps with a cancel or a halt queued behind it.
-    fn step(&mut self) -> Option<(UnixNanos, Command)> {
-        let time = self.next_time()?;
+    /// One step: queues an order, perhaps with a cancel or a halt behind it, and what the clock says before it.
+    fn step(&mut self) {
+        let Some(time) = self.next_time() else { return };
         let order = self.order();
+        self.queued.push((time, order.into()));
         let id = OrderId::of(PartitionId(0), self.first_order + self.made);
         self.made += 1;
         if order.order_type == OrderType::Limit || order.order_type == OrderType::EnhancedLimit {
@@ -113,7 +117,6 @@ impl<'a> Flow<'a> {
             let until = UnixNanos(time.0 + 120 * SECOND);
             self.queued.push((time, Halt { instrument, until }.into()));
         }
-        Some((time, order.into()))
     }
 
     fn remember(&mut self, account: AccountId, id: OrderId) {
@@ -277,10 +280,13 @@ impl Iterator for Flow<'_> {
     type Item = (UnixNanos, Command);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if !self.queued.is_empty() {
-            return Some(self.queued.remove(0));
+        if self.queued.is_empty() {
+            self.step();
         }
-        self.step().or_else(|| self.close())
+        if self.queued.is_empty() {
+            return self.close();
+        }
+        Some(self.queued.remove(0))
     }
 }
 

@@ -38,6 +38,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::show::say;
 use begin::Found;
 use clock::MarketClock;
 use flow::LiveFlow;
@@ -307,8 +308,12 @@ impl Market {
             let taker = PulseTaker::new(self.port.clone(), Arc::clone(&self.view));
             return screen::show(&face, taker, &stop.subscribe());
         }
-        self.notes.iter().for_each(|note| println!("{note}"));
-        println!("ready: {address}\nfirst order:\n  {}", try_it.concat());
+        let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
+        let told = say(&format!("{notes}ready: {address}\nfirst order:\n  {}\n", try_it.concat()));
+        // Clients trade already; that nobody can read this is no reason to stop.
+        if let Err(error) = told {
+            tracing::warn!(%error, "tell that the market is ready");
+        }
         let mut stop = stop.subscribe();
         while !*stop.borrow_and_update() {
             std::thread::sleep(Duration::from_millis(50));
@@ -347,9 +352,12 @@ fn demo_rows(port: &CorePort) -> anyhow::Result<u32> {
 
 /// Opens the view; one that is ahead of the journal belongs to another one and is made again.
 async fn open_view(args: &UpArgs, port: &CorePort, notes: &mut Vec<String>) -> anyhow::Result<TradingView> {
-    let file = StoreOptions::at(Layout::new(&args.data).derived.join("trading.db"));
+    let path = Layout::new(&args.data).derived.join("trading.db");
+    let file = StoreOptions::at(path.clone());
     let options = ViewOptions { keep_days: args.keep_days, ..ViewOptions::default() };
-    let (view, opened) = TradingView::open(&file, options).await?;
+    let (view, opened) = TradingView::open(&file, options).await.with_context(|| {
+        format!("open {}; it is derived from the event log: delete it, and it is made again", path.display())
+    })?;
     if let Opened::Outdated(version) = opened {
         notes.push(format!("the view's tables were of version {version} and are made again"));
     }

@@ -54,6 +54,29 @@ fn one_object_with_every_field_and_balanced_books() {
 }
 
 #[test]
+fn auctions_of_the_mainland_trade_at_their_own_time() {
+    let folder = Folder::new();
+    let data = folder.join("data");
+    one_object(&small_day(&["--seed", "5", "--data", arg(&data)]));
+    let exported = run(&["events", "export", "--json", "--data", arg(&data)]);
+    let (mut boards, mut times) = (std::collections::BTreeMap::new(), std::collections::BTreeSet::new());
+    for line in text(&exported.stdout).lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        match event["event"].as_str().unwrap() {
+            "InstrumentDefined" => drop(boards.insert(event["instrument"].as_u64(), event["board"].clone())),
+            "AuctionPrinted" if boards[&event["instrument"].as_u64()] != "hk" => {
+                // Seconds after midnight in China.
+                times.insert((number(&event, "time") / 1_000_000_000 + 8 * 3_600) % 86_400);
+            }
+            _ => {}
+        }
+    }
+    // 09:25 and 15:00; halts that end in between open with an auction at a time of their own.
+    assert!(times.contains(&33_900) && times.contains(&54_000), "{times:?}");
+    assert!(!times.contains(&34_200) && !times.contains(&54_300), "{times:?}");
+}
+
+#[test]
 fn the_seed_alone_decides_the_hash() {
     let hash = |seed: &str| one_object(&small_day(&["--seed", seed]))["state_hash"].clone();
     let first = hash("11");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Folder, arg, one_object, run, small_day, text};
+use crate::support::{Folder, arg, heng, one_object, run, small_day, text};
 
 /// A finished day's folder and its journal's first segment.
 fn finished() -> (Folder, PathBuf) {
@@ -41,6 +41,23 @@ fn a_sound_journal_is_verified_and_needs_no_repair() {
     assert_eq!(dumped.lines().count() as u64, state["sequence"].as_u64().unwrap());
     let (sound, plan, _) = journal(&["repair", "--dry-run", "--json"], &data);
     assert!(sound && plan.contains("\"clean\":true") && plan.contains("\"changed\":false"), "{plan}");
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let (folder, _) = finished();
+    let data = folder.join("data");
+    let check = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = heng().args(args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{args:?}");
+    };
+    check(&["events", "export", "--json", "--data", arg(&data)]);
+    check(&["events", "export", "--data", arg(&data)]);
+    check(&["journal", "dump", "--json", "--data", arg(&data)]);
+    check(&["journal", "verify", "--data", arg(&data)]);
+    check(&["rules", "price-limits", "--board", "star", "--prev", "10", "--date", "2026-07-06"]);
 }
 
 #[test]

@@ -167,6 +167,51 @@ fn essence((status, told): &(u16, Value)) -> Value {
 }
 
 #[test]
+fn a_market_goes_on_although_nobody_can_read_what_it_says() {
+    let folder = Folder::new("up-mute");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that takes nothing");
+    let mut child = Process::new(binary())
+        .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "0"])
+        .arg("--data")
+        .arg(folder.0.join("data"))
+        .arg("--ready-file")
+        .arg(folder.0.join("ready.json"))
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut told = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut line = String::new();
+    while !line.contains("tell that the market is ready") {
+        line.clear();
+        assert_ne!(told.read_line(&mut line).expect("text"), 0, "it ended without its warning");
+    }
+    let ready = std::fs::read(folder.0.join("ready.json")).expect("the ready file is there");
+    let ready: Value = serde_json::from_slice(&ready).expect("JSON");
+    assert_eq!(get(ready["http"].as_str().expect("an address"), "/healthz").0, 200);
+    let pid = child.id().to_string();
+    assert!(Process::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_view_that_is_no_database_is_named_with_what_to_do() {
+    let folder = Folder::new("up-no-database");
+    let derived = folder.0.join("data/derived");
+    std::fs::create_dir_all(&derived).expect("a folder");
+    std::fs::write(derived.join("trading.db"), [b'x'; 8_192]).expect("a file");
+    let output = Process::new(binary())
+        .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "0"])
+        .arg("--data")
+        .arg(folder.0.join("data"))
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("derived/trading.db") && told.contains("delete it, and it is made again"), "{told}");
+}
+
+#[test]
 fn outcomes_survive_a_kill_and_a_restart() {
     let folder = Folder::new("up-kill");
     let house = House::start(&folder.0, &[]);

@@ -1,19 +1,20 @@
 //! The one price of a call auction 集合竞价, and the trades at it.
 //!
-//! All exchanges want the largest volume. The mainland exchanges further want all buys above and all sells below the
-//! price filled, and one side at the price filled (SSE trading rules 3.6.2, SZSE 3.5.2; the 2026 texts were not at hand,
-//! see `docs/unverified.md`).
+//! All exchanges want the largest volume, and all buys above and all sells below the price filled; the mainland ones
+//! further want one side at the price filled (SSE trading rules 3.6.2, SZSE 3.5.2; the 2026 texts were not at hand, see
+//! `docs/unverified.md`).
 //!
 //! | rule | candidates | of several | still several |
 //! |---|---|---|---|
 //! | SSE | order prices 申报价格 | the smallest volume left unmatched at the price | the middle of their range; half a tick goes up |
 //! | SZSE, BSE | every tick | the smallest difference between buys above and sells below | the nearest to the reference price |
-//! | HK | every tick | the smallest imbalance between buys at or above and sells at or below | the nearest to the reference price |
+//! | HK | order prices | the smallest imbalance between buys at or above and sells at or below | with more buys than sells at each of them the highest, with more sells the lowest, else the nearest to the reference price, of two the higher |
 //!
 //! That Shanghai takes order prices alone was seen in its published indicative prices: with 28,800 shares and nothing
 //! unmatched at every tick from 1846.02, an order's price, to 1846.07 it showed 1846.02; with 100 unmatched at the order
-//! prices 1781.20 and 1794.88 it showed 1788.04, their middle. Unverified: the rounding of half a tick, and that the HK
-//! price needs no more than these steps.
+//! prices 1781.20 and 1794.88 it showed 1788.04, their middle. Unverified: the rounding of half a tick. The steps of Hong Kong
+//! were read where a broker explains the rules of the exchange; that better orders fill follows from them unless the
+//! imbalance changes sides among several prices on one side, and there it is unverified.
 //!
 //! The volumes are constant between two neighbouring order prices, so only the prices of crossing orders and the
 //! gaps between them are looked at, never every tick.
@@ -172,9 +173,8 @@ impl Run {
     fn allowed(&self, rule: AuctionRule) -> bool {
         let better_fill = self.buys_above <= self.volume() && self.sells_below <= self.volume();
         match rule {
-            AuctionRule::Sse => better_fill && self.ordered,
+            AuctionRule::Sse | AuctionRule::Hk => better_fill && self.ordered,
             AuctionRule::Szse => better_fill,
-            AuctionRule::Hk => true,
         }
     }
 
@@ -204,7 +204,13 @@ pub fn price_of_levels(buys: &[Level], sells: &[Level], rule: AuctionRule, refer
     let high = tied().map(|run| run.high).max().expect("there is a tied run");
     let price = match rule {
         AuctionRule::Sse => middle_half_up(low, high),
-        AuctionRule::Szse | AuctionRule::Hk => reference.clamp(low, high),
+        AuctionRule::Szse => reference.clamp(low, high),
+        AuctionRule::Hk if tied().all(|run| run.buys > run.sells) => high,
+        AuctionRule::Hk if tied().all(|run| run.buys < run.sells) => low,
+        AuctionRule::Hk => {
+            let nearest = tied().map(|run| run.low).min_by_key(|price| (price.abs_diff(reference), Reverse(*price)));
+            nearest.expect("there is a tied run")
+        }
     };
     let run = runs
         .iter()

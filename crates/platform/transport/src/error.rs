@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// The address cannot be bound.
-    #[error("bind {address}: {source}")]
+    #[error("bind {address}")]
     Bind {
         /// The address asked for.
         address: SocketAddr,

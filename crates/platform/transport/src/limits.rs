@@ -27,6 +27,9 @@ pub struct ServerOptions {
     pub requests_max: usize,
     /// Most connections at once; beyond it new ones wait to be accepted.
     pub connections_max: usize,
+    /// Longest time in which the head of a request arrives; then its connection is closed. A new connection has this
+    /// time too, an idle one that was answered before has `silence_max`.
+    pub head_max: Duration,
     /// How long a connection may be silent before it is closed.
     pub silence_max: Duration,
     /// How long requests may run on after the server was told to stop.
@@ -43,6 +46,7 @@ impl ServerOptions {
             request_max: Duration::from_secs(10),
             requests_max: 512,
             connections_max: 1_024,
+            head_max: Duration::from_secs(10),
             silence_max: Duration::from_secs(60),
             drain_max: Duration::from_secs(10),
         }

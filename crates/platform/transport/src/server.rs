@@ -63,6 +63,7 @@ impl Server {
             inner: self.listener,
             room: Arc::new(Semaphore::new(self.options.connections_max)),
             silence_max: self.options.silence_max,
+            head_max: self.options.head_max,
         };
         let (stopping, stopped) = oneshot::channel::<()>();
         let signal = async move {
@@ -97,7 +98,7 @@ fn wrap(routes: Router, guard: &Arc<Guard>, body_max: usize, metrics: Arc<Metric
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(Arc::clone(guard), bound))
         .layer(DefaultBodyLimit::max(body_max))
-        .merge(operators)
+        .merge(operators.method_not_allowed_fallback(no_such_method))
         .layer(from_fn_with_state(Arc::clone(guard), name_and_count))
 }
 

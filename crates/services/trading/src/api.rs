@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -78,12 +79,21 @@ pub fn routes(doors: Doors, metrics: &Arc<Metrics>, health: &Health) -> Router {
         .with_state(inner)
 }
 
-/// An id in a path.
-fn id_of(text: &str) -> Result<u64, Problem> {
-    let digits = text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
-    let id = if digits { text.parse::<u64>().ok() } else { None };
-    id.filter(|id| *id > 0 && *id <= i64::MAX as u64)
-        .ok_or_else(|| Problem::bad_request("the id in the path is not a number"))
+/// The id in a path.
+struct PathId(u64);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // What is not UTF-8 is no number either.
+        let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
+        let digits = text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
+        let id = if digits { text.parse::<u64>().ok() } else { None };
+        id.filter(|id| *id > 0 && *id <= i64::MAX as u64)
+            .map(Self)
+            .ok_or_else(|| Problem::bad_request("the id in the path is not a number"))
+    }
 }
 
 async fn query(request: Request) -> Result<Fields, Problem> {
@@ -215,8 +225,7 @@ fn accepted(form: &OrderForm, trade_date: TradeDate, id: u64, sequence: Seq, rep
     })
 }
 
-async fn cancel(State(inner): Shared, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
-    let order = id_of(&id)?;
+async fn cancel(State(inner): Shared, PathId(order): PathId, fields: Fields) -> Result<Response, Problem> {
     let command = forms::read_cancel(fields, OrderId(order))?;
     match inner.submit(command.into()).await {
         Answer::Accepted { sequence, id, .. } => {
@@ -225,14 +234,15 @@ async fn cancel(State(inner): Shared, Path(id): Path<String>, fields: Fields) ->
                 .into_response())
         }
         Answer::Rejected { sequence, code, .. } => {
-            Err(inner.refuse(code, "").with("order_id", order.to_string()).with("sequence", sequence.0))
+            let sequence = if sequence.0 == 0 { Value::Null } else { json!(sequence.0) };
+            Err(inner.refuse(code, "").with("order_id", order.to_string()).with("sequence", sequence))
         }
         Answer::Unknown => Err(unknown_cancel(order)),
     }
 }
 
-async fn show_order(State(inner): Shared, Path(id): Path<String>, request: Request) -> Result<Response, Problem> {
-    let order = OrderId(id_of(&id)?);
+async fn show_order(State(inner): Shared, PathId(id): PathId, request: Request) -> Result<Response, Problem> {
+    let order = OrderId(id);
     let mut look = inner.look(forms::read_one(query(request).await?)?).await?;
     let internal = |error: heng_store::StoreError| Problem::internal(&error);
     let as_of = look.as_of();
@@ -255,8 +265,8 @@ async fn list_parents(State(inner): Shared, request: Request) -> Result<Json<Val
     inner.list("parents", request, |row: &ParentRow| row.parent_id, shapes::parent).await
 }
 
-async fn show_parent(State(inner): Shared, Path(id): Path<String>, request: Request) -> Result<Json<Value>, Problem> {
-    let parent = ParentId(id_of(&id)?);
+async fn show_parent(State(inner): Shared, PathId(id): PathId, request: Request) -> Result<Json<Value>, Problem> {
+    let parent = ParentId(id);
     let mut look = inner.look(forms::read_one(query(request).await?)?).await?;
     let as_of = look.as_of();
     let row = store::parent(look.connection(), parent).await.map_err(|error| Problem::internal(&error))?;
@@ -284,8 +294,8 @@ async fn list_days(State(inner): Shared, request: Request) -> Result<Json<Value>
     })))
 }
 
-async fn show_account(State(inner): Shared, Path(id): Path<String>, request: Request) -> Result<Json<Value>, Problem> {
-    let account = AccountId(id_of(&id)?);
+async fn show_account(State(inner): Shared, PathId(id): PathId, request: Request) -> Result<Json<Value>, Problem> {
+    let account = AccountId(id);
     let mut look = inner.look(forms::read_one(query(request).await?)?).await?;
     let as_of = look.as_of();
     let Some(rows) = account_rows(&mut look, account).await.map_err(|error| Problem::internal(&error))? else {

@@ -45,14 +45,29 @@ fn ties_follow_each_exchange() {
     // An odd range has its middle between two ticks: half a tick goes up.
     let odd = [order(Side::Buy, "10.01", 100), order(Side::Sell, "10.00", 100)];
     check(&odd, Sse, "1.00", Some(("10.01", 100)));
-    // Hong Kong does not ask that better buys fill, so the reference decides inside the whole range.
-    let more_buys = [order(Side::Buy, "10.10", 500), order(Side::Sell, "9.90", 300)];
-    check(&more_buys, Hk, "10.00", Some(("10.00", 300)));
-    check(&more_buys, Hk, "11.00", Some(("10.10", 300)));
     // A reference between two ticks counts as the nearer, half a tick as the higher.
     let balanced = [order(Side::Buy, "10.10", 500), order(Side::Sell, "9.90", 500)];
     check(&balanced, Szse, "10.0349", Some(("10.03", 500)));
     check(&balanced, Szse, "10.035", Some(("10.04", 500)));
+}
+
+/// In Hong Kong the longer side decides before the reference does, and the price is always that of an order.
+#[test]
+fn a_tie_in_hong_kong_goes_to_the_longer_side() {
+    let more_buys = [order(Side::Buy, "10.10", 500), order(Side::Sell, "9.90", 300)];
+    check(&more_buys, Hk, "10.00", Some(("10.10", 300)));
+    check(&more_buys, Hk, "9.00", Some(("10.10", 300)));
+    let more_sells = [order(Side::Buy, "10.10", 300), order(Side::Sell, "9.90", 500)];
+    check(&more_sells, Hk, "10.00", Some(("9.90", 300)));
+    check(&more_sells, Hk, "11.00", Some(("9.90", 300)));
+    let balanced = [order(Side::Buy, "10.10", 500), order(Side::Sell, "9.90", 500)];
+    check(&balanced, Hk, "9.98", Some(("9.90", 500)));
+    check(&balanced, Hk, "10.00", Some(("10.10", 500)));
+    // The imbalance is 100 at both prices, but on different sides.
+    let both = [order(Side::Buy, "10.10", 300), order(Side::Buy, "9.90", 100)];
+    let both = [both[0], both[1], order(Side::Sell, "9.90", 300), order(Side::Sell, "10.10", 100)];
+    check(&both, Hk, "9.95", Some(("9.90", 300)));
+    check(&both, Hk, "10.05", Some(("10.10", 300)));
 }
 
 /// What the exchange showed before the open of 2023-02-07 and the close of 2023-02-01, with the orders around the price.
@@ -93,7 +108,7 @@ fn impossible_orders_are_refused_by_place() {
     assert_eq!(bad(&[good, order(Side::Sell, "10.00", i64::MAX)], 100), AuctionInputError::Quantity(1));
 }
 
-/// Every tick is tried (for Shanghai every order price), every rule is applied word by word.
+/// Every tick is tried (for Shanghai and Hong Kong every order price), every rule is applied word by word.
 fn brute_force(orders: &[(Side, i64, i64)], rule: AuctionRule, reference: i64) -> Option<(i64, i64)> {
     let sum = |side, wanted: &dyn Fn(i64) -> bool| -> i64 {
         orders.iter().filter(|(s, p, _)| *s == side && wanted(*p)).map(|(_, _, q)| q).sum()
@@ -106,10 +121,10 @@ fn brute_force(orders: &[(Side, i64, i64)], rule: AuctionRule, reference: i64) -
         let (above, below) = (sum(Side::Buy, &|x| x > p), sum(Side::Sell, &|x| x < p));
         let volume = buys.min(sells);
         let better_fill = above <= volume && below <= volume;
-        let candidate = rule != Sse || orders.iter().any(|order| order.1 == p);
-        if volume > 0 && candidate && (rule == Hk || better_fill) {
+        let candidate = rule == Szse || orders.iter().any(|order| order.1 == p);
+        if volume > 0 && candidate && better_fill {
             let gap = if rule == Szse { (above - below).abs() } else { (buys - sells).abs() };
-            candidates.push((p, volume, gap));
+            candidates.push((p, volume, gap, buys - sells));
         }
     }
     let volume = candidates.iter().map(|c| c.1).max()?;
@@ -117,12 +132,14 @@ fn brute_force(orders: &[(Side, i64, i64)], rule: AuctionRule, reference: i64) -
     let gap = candidates.iter().map(|c| c.2).min()?;
     candidates.retain(|c| c.2 == gap);
     let prices: Vec<i64> = candidates.iter().map(|c| c.0).collect();
-    assert!(rule == Sse || prices.windows(2).all(|w| w[1] == w[0] + 1), "ties stand side by side: {prices:?}");
-    let chosen = if rule == Sse {
-        let sum = prices[0] + prices[prices.len() - 1];
-        sum / 2 + sum % 2
-    } else {
-        *prices.iter().min_by_key(|p| (*p - reference).abs()).unwrap()
+    assert!(rule != Szse || prices.windows(2).all(|w| w[1] == w[0] + 1), "ties stand side by side: {prices:?}");
+    let (lowest, highest) = (prices[0], prices[prices.len() - 1]);
+    let chosen = match rule {
+        Sse => (lowest + highest) / 2 + (lowest + highest) % 2,
+        Hk if candidates.iter().all(|c| c.3 > 0) => highest,
+        Hk if candidates.iter().all(|c| c.3 < 0) => lowest,
+        // Of two prices equally near, the higher.
+        _ => *prices.iter().rev().min_by_key(|p| (*p - reference).abs()).unwrap(),
     };
     Some((chosen, volume))
 }

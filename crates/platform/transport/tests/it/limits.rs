@@ -73,6 +73,44 @@ fn a_silent_connection_is_closed_and_frees_its_place() {
 }
 
 #[test]
+fn a_head_that_drips_is_closed_although_it_is_never_silent() {
+    let server = start(ServerOptions { head_max: Duration::from_millis(50), connections_max: 1, ..usual() });
+    let mut dripping = server.connect();
+    let mut next = server.connect();
+    next.write_all(get_request("/healthz").as_bytes()).expect("sent");
+    next.set_read_timeout(Some(Duration::from_millis(1))).expect("a socket option");
+    dripping.write_all(b"GET /healthz HTTP/1.1\r\nx: ").expect("half a head");
+    let (mut answer, mut byte) = (Vec::new(), [0u8; 1]);
+    let began = std::time::Instant::now();
+    while next.read(&mut byte).is_err() {
+        // It may be closed already.
+        let _ = dripping.write_all(b"a");
+        assert!(began.elapsed() < Duration::from_secs(10), "the dripping one keeps the only place");
+    }
+    next.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket option");
+    next.read_to_end(&mut answer).expect("the rest of the answer");
+    assert!(answer.starts_with(b"TTP/1.1 200"));
+}
+
+#[test]
+fn a_request_that_runs_longer_than_its_head_may_is_not_cut_off() {
+    let server = start(ServerOptions { head_max: Duration::from_millis(50), ..usual() });
+    let mut first = server.connect();
+    // Two requests on one connection; the head of the second comes long after the first connection's time.
+    first.write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
+    server.began.recv().expect("the handler runs");
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(120) {
+        std::thread::yield_now();
+    }
+    server.release.notify_waiters();
+    first.write_all(get_request("/healthz").as_bytes()).expect("sent");
+    let reply = read_reply(&mut first);
+    assert_eq!(reply.status, 200);
+    assert!(reply.body.starts_with("waited") && reply.body.contains("HTTP/1.1 200"), "{reply:?}");
+}
+
+#[test]
 fn stopping_lets_running_requests_end() {
     let mut server = start(usual());
     let mut first = server.connect();

@@ -44,6 +44,8 @@ fn other_media_methods_and_paths_are_refused() {
     let reply = server.send("POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
     assert_eq!(reply.problem()["status"], 415);
     assert_eq!(server.get("/echo").problem()["status"], 405);
+    assert_eq!(server.post("/healthz", "{}").problem()["status"], 405);
+    assert_eq!(server.post("/metrics", "{}").problem()["status"], 405);
     let missing = server.get("/nothing").problem();
     assert_eq!(
         (missing["status"].as_u64(), missing["detail"].as_str()),

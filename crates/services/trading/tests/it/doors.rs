@@ -214,6 +214,9 @@ fn cancels_are_refused_by_name() {
     house.will_answer(rejected(5, 34, RejectCode::OrderDone, false));
     let (status, told) = house.post("/v1/orders/5/cancel", &json!({ "account": "1" }));
     assert_eq!((status, told["code"].as_u64()), (422, Some(601)));
+    house.will_answer(rejected(0, 0, RejectCode::DiskFull, false));
+    let (status, told) = house.post("/v1/orders/5/cancel", &json!({ "account": "1" }));
+    assert_eq!((status, &told["sequence"]), (503, &Value::Null), "what never became a command has no sequence");
     assert_eq!(house.post("/v1/orders/x/cancel", &json!({ "account": "1" })).0, 400);
     assert_eq!(house.post("/v1/orders/5/cancel", &json!({})).1["errors"][0]["pointer"], "/account");
     house.will_answer(Answer::Unknown);
@@ -229,6 +232,8 @@ fn orders_are_read_with_their_fills_and_position() {
     assert_eq!((told["symbol"].as_str(), told["price"].as_str()), (Some("600003.SH"), Some("10.00")));
     assert_eq!(told["fills"][0]["cash"], "-3005.00");
     assert_eq!(house.get("/v1/orders/99").0, 404);
+    let (status, told) = house.get("/v1/orders/%ff");
+    assert_eq!((status, told["code"].as_u64()), (400, Some(901)), "bytes that are no text are refused as any other id");
     let (_, told) = house.get("/v1/orders/12");
     assert_eq!(
         (told["reject"]["code"].as_u64(), told["reject"]["title_zh"].as_str()),
