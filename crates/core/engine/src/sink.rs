@@ -180,3 +180,29 @@ impl<'a> EventFrames<'a> {
         Ok(Some(Frame { seq, time, events }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heng_model::OrderId;
+    use heng_model::event::OrderUnknown;
+
+    use super::*;
+
+    #[test]
+    fn frames_of_any_length_read_back_and_silence_leaves_none() {
+        let counts = [1, 0, 247, 248, 300, 0, 2];
+        let mut writer = EventWriter::default();
+        for (seq, count) in (1..).zip(counts) {
+            writer.begin(Seq(seq), UnixNanos(seq as i64 * 1_000));
+            (0..count).for_each(|order| writer.tell(OrderUnknown { order: OrderId(order) }));
+            writer.finish();
+        }
+        let mut frames = EventFrames::new(writer.frames());
+        for (seq, count) in (1..).zip(counts).filter(|(_, count)| *count > 0) {
+            let frame = frames.next_frame().unwrap().expect("a frame a command that said something");
+            let events: Vec<Event> = (0..count).map(|order| OrderUnknown { order: OrderId(order) }.into()).collect();
+            assert_eq!((frame.seq, frame.time, frame.events), (Seq(seq), UnixNanos(seq as i64 * 1_000), events));
+        }
+        assert!(frames.next_frame().unwrap().is_none());
+    }
+}
