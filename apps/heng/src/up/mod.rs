@@ -13,7 +13,6 @@ mod market_day;
 mod pulse;
 mod ready;
 mod screen;
-mod source;
 mod words;
 
 use std::fs::File;
@@ -28,7 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use heng_core::{Core, CorePort, Layout, Published as CorePublished};
+use heng_core::{Core, CorePort, Layout, Published as CorePublished, RecordSource};
 use heng_journal::{OsStorage, Storage};
 use heng_runtime::LatencySummary;
 use heng_store::{Opened, StoreOptions};
@@ -44,7 +43,6 @@ use clock::MarketClock;
 use flow::LiveFlow;
 use market_day::MarketDay;
 use pulse::PulseTaker;
-use source::RecordSource;
 pub use words::Lang;
 
 /// Clients that the background flow leaves alone, at most; and at most half of all.

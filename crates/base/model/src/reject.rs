@@ -113,6 +113,11 @@ reject_codes! {
     DiskFull = 903, "The journal's disk is full; new commands are refused.", "日志磁盘已满，暂停接收新命令";
     ViewsLag = 904, "Views lag more than ten seconds; new orders are refused.", "下游视图滞后超过十秒，暂停新委托";
     ShuttingDown = 905, "The system is shutting down.", "系统正在停止";
+    Unauthenticated = 906, "Sign in, or send a valid token, key or session.", "请先登录，或提供有效的令牌、密钥或会话";
+    Forbidden = 907, "This is not permitted.", "没有权限";
+    RateLimited = 908, "Too many requests; slow down.", "请求过于频繁，请稍后再试";
+    NotFound = 909, "There is no such thing.", "对象不存在";
+    Conflict = 910, "This clashes with what is there.", "与现有内容冲突";
 }
 
 impl fmt::Display for RejectCode {

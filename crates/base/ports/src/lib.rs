@@ -1,6 +1,7 @@
 //! The ports between the core and everything around it.
 //!
-//! Entry point: [`CommandPort`], through which every service changes core state.
+//! Entry points: [`CommandPort`], through which every service changes core state; [`EventSource`], from which every view
+//! is derived; [`Gatekeeper`], which says who asks and whether they may.
 //!
 //! *Invariant:* an answer is given only for a durable command; a port never invents an outcome.
 //! *Invariant:* no answer in time is [`Answer::Unknown`], to be resolved by the order's key, never by blind retry.
@@ -8,9 +9,18 @@
 //! Deliberately absent: transport (a call in one process, an mTLS stream between processes) and query ports of
 //! services that do not exist yet.
 
+mod events;
+mod identity;
+
 use std::time::Duration;
 
 use heng_model::{Command, RejectCode, Seq};
+
+pub use events::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
+pub use identity::{
+    Accounts, AuthFailure, Credentials, Decision, Gatekeeper, Later, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind,
+    Resource, Signed,
+};
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Doors to the outside: an HTTP/1.1 and HTTP/2 server with a limit on everything, and the words of a good refusal.
 //!
-//! Entry points: [`Server`] binds and serves an axum router; [`Fields`] reads a JSON body or a query strictly and
-//! lists everything that is wrong with it; [`Problem`] is every refusal (RFC 9457); [`Metrics`] and [`Health`] tell
+//! Entry points: [`Server`] binds and serves an axum router; [`Api`] declares operations, which mounts, guards and
+//! documents them at once; [`Body`], [`Params`] and [`Fields`] read requests strictly; [`Problem`] is every refusal (RFC 9457); [`Metrics`] and [`Health`] tell
 //! operators how it goes.
 //!
 //! *Invariant:* a request is answered or refused by name: body size, nesting, time, requests at once and connections
@@ -10,9 +10,11 @@
 //! *Invariant:* a handler that panics costs its own request only.
 //! *Invariant:* `/healthz` and `/metrics` answer also when everything else is refused as overloaded.
 //!
-//! Deliberately absent: orders, accounts and any other business word; authentication (it comes with `security`);
-//! TLS; WebSocket, SSE and FIX, which later roles bring.
+//! *Invariant:* an operation that is not public runs only for a caller whom the `Gatekeeper` knows and lets.
+//!
+//! Deliberately absent: orders, accounts and any other business word; who may do what (the policy of `identity`).
 
+mod api;
 mod error;
 mod fields;
 mod guard;
@@ -24,6 +26,7 @@ mod metrics;
 mod problem;
 mod server;
 
+pub use api::{Api, Body, Caller, Operation, Params, PathText, RateLimits};
 pub use error::TransportError;
 pub use fields::{FieldProblem, Fields};
 pub use health::{Check, Health};

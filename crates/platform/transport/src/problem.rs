@@ -30,6 +30,31 @@ impl Reason {
         english: "The system is overloaded; try again.",
         chinese: "系统繁忙，请稍后再试",
     };
+    /// Nobody is signed in.
+    pub const UNAUTHENTICATED: Self = Self {
+        number: 906,
+        name: "Unauthenticated",
+        english: "Sign in, or send a valid token, key or session.",
+        chinese: "请先登录，或提供有效的令牌、密钥或会话",
+    };
+    /// The policy says no.
+    pub const FORBIDDEN: Self =
+        Self { number: 907, name: "Forbidden", english: "This is not permitted.", chinese: "没有权限" };
+    /// One caller asks too often.
+    pub const RATE_LIMITED: Self = Self {
+        number: 908,
+        name: "RateLimited",
+        english: "Too many requests; slow down.",
+        chinese: "请求过于频繁，请稍后再试",
+    };
+    /// There is no such thing.
+    pub const NOT_FOUND: Self =
+        Self { number: 909, name: "NotFound", english: "There is no such thing.", chinese: "对象不存在" };
+    /// It clashes with what is there.
+    pub const CONFLICT: Self =
+        Self {
+            number: 910, name: "Conflict", english: "This clashes with what is there.", chinese: "与现有内容冲突"
+        };
     /// No answer in time.
     pub const NO_ANSWER: Self = Self {
         number: 0,

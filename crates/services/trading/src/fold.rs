@@ -15,13 +15,13 @@ use heng_model::{
 };
 use heng_store::Connection;
 
-use crate::feed::CommandEvents;
 use crate::fold_error::{FoldError, Noun};
 use crate::store;
 use crate::tables::{
     AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, ParentRow, PhaseRow,
     load_by_id, load_by_pair, save,
 };
+use heng_ports::CommandEvents;
 
 /// An event with its place in the record.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use heng_model::Seq;
 use tokio::sync::mpsc;
 
-use crate::feed::{EventBlock, EventSource, FeedError};
 use crate::status::ViewStatus;
+use heng_ports::{EventBlock, EventSource, FeedError};
 
 /// Pieces of the record that wait for the view at most; a slow view makes the reader wait, and nobody else.
 const AHEAD_MAX: usize = 4;

@@ -1,7 +1,7 @@
 //! Order entry and queries: the doors through which clients trade, and the view that they read.
 //!
 //! Entry points: [`routes`] are the HTTP doors; [`TradingView`] derives orders, fills, cash and holdings from the
-//! event log; [`EventSource`] and [`EventFeed`] are where it reads from.
+//! event log.
 //!
 //! *Invariant:* core state changes only by a command through `CommandPort`; no answer is invented (design rule 9).
 //! *Invariant:* each event counts exactly once: rows and position move in one transaction, in bounded batches.
@@ -16,7 +16,6 @@
 mod answer;
 mod api;
 mod directory;
-mod feed;
 mod fold;
 mod fold_error;
 mod follow;
@@ -31,7 +30,6 @@ mod telemetry;
 mod view;
 
 pub use api::{DoorOptions, Doors, routes};
-pub use feed::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
 pub use fold_error::{FoldError, Noun};
 pub use status::{Parked, RecentTrade, ViewStatus};
 pub use view::{TradingView, ViewError, ViewOptions, ViewReader};

@@ -191,7 +191,7 @@ impl ViewStatus {
         recent.truncate(RECENT_MAX);
     }
 
-    pub(crate) fn feed_failed(&self, error: &crate::feed::FeedError) {
+    pub(crate) fn feed_failed(&self, error: &heng_ports::FeedError) {
         tracing::warn!(%error, "read the record");
         self.set_feed_trouble(Some(error.to_string()));
     }

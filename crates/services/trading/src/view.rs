@@ -12,11 +12,11 @@ use heng_store::{DerivedStore, Opened, Position, Snapshot, StoreError, StoreOpti
 use tokio::sync::watch;
 
 use crate::directory::Directory;
-use crate::feed::{EventBlock, EventSource};
 use crate::fold::{Fold, Placed};
 use crate::fold_error::FoldError;
 use crate::status::{Parked, RecentTrade, ViewStatus};
 use crate::store::{self, SCHEMA};
+use heng_ports::{EventBlock, EventSource};
 
 /// Events of one batch at most: what a view loses and makes again when it fails.
 const BATCH_EVENTS_MAX: usize = 2_000;

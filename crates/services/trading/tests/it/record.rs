@@ -10,7 +10,7 @@ use heng_model::{
     OrderId, OrderType, OwnerId, ParentId, PartitionId, Phase, Price, Qty, Rate, RejectCode, SelfTrade, Seq, Side,
     TradeDate, TradeId, UnixNanos,
 };
-use heng_trading::{CommandEvents, EventBlock};
+use heng_ports::{CommandEvents, EventBlock};
 
 pub(crate) const STOCK: InstrumentId = InstrumentId(3);
 pub(crate) const BUYER: AccountId = AccountId(1);

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use heng_model::event::{DayClosed, DayOpened, ParentStatus};
 use heng_model::{Event, Seq, Side, TradeDate};
+use heng_ports::{EventBlock, EventFeed, EventSource, FeedError};
 use heng_store::{Opened, Position, StoreOptions};
-use heng_trading::{EventBlock, EventFeed, EventSource, FeedError, TradingView, ViewError, ViewOptions};
+use heng_trading::{TradingView, ViewError, ViewOptions};
 use sqlx::{Column as _, Connection as _, Executor as _, Row as _};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};

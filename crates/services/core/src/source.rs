@@ -1,22 +1,28 @@
-//! The core's event log as the view's source.
+//! The core's event log as the source of every view.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use heng_core::{CoreError, CorePort, EventTail, Layout};
 use heng_journal::Storage;
 use heng_model::Seq;
-use heng_trading::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
+use heng_ports::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
+
+use crate::error::CoreError;
+use crate::layout::Layout;
+use crate::port::CorePort;
+use crate::tail::EventTail;
 
 /// Opens tails of one partition's event log.
-pub(super) struct RecordSource {
+pub struct RecordSource {
     storage: Arc<dyn Storage>,
     events: PathBuf,
     port: CorePort,
 }
 
 impl RecordSource {
-    pub(super) fn new(storage: Arc<dyn Storage>, layout: &Layout, port: CorePort) -> Self {
+    /// The event log under `layout`, and the port that knows how far it is durable.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>, layout: &Layout, port: CorePort) -> Self {
         Self { storage, events: layout.events.clone(), port }
     }
 }

@@ -1,4 +1,5 @@
-//! Where the view's events come from. The core's event log stands behind it; this crate does not know the core.
+//! Where the events of the record come from. The core's event log stands behind it; whoever derives a view from
+//! events does not know the core.
 
 use heng_model::{Event, Seq, UnixNanos};
 
@@ -27,7 +28,8 @@ pub struct EventBlock {
 /// Why the record cannot be read.
 pub type FeedError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Reads the record behind the gate, piece by piece. May block on the disk, for as long as one piece takes.
+/// Reads the record behind the gate, piece by piece. May block on the disk or the network, for as long as one piece
+/// takes.
 pub trait EventFeed: Send {
     /// The next piece; `None` if there is none yet.
     ///

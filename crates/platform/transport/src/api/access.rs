@@ -1,0 +1,206 @@
+//! Before a handler runs: who calls, how often, and may they.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::{ConnectInfo, FromRequest as _, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use heng_model::AccountId;
+use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Principal, Resource, Signed};
+
+use super::operation::Access;
+use crate::problem::{Problem, Reason};
+
+/// The cookie of a session.
+const SESSION_COOKIE: &str = "heng_session";
+/// Keys of a limiter are swept when it holds more than this.
+const KEYS_MAX: usize = 100_000;
+
+/// How often one caller may call.
+pub struct RateLimits {
+    principals: DefaultKeyedRateLimiter<u64>,
+    strangers: DefaultKeyedRateLimiter<IpAddr>,
+    clock: DefaultClock,
+}
+
+impl RateLimits {
+    /// `principal_per_s` requests a second for one principal, `stranger_per_s` for one address without one; bursts of
+    /// twice as many pass.
+    #[must_use]
+    pub fn new(principal_per_s: NonZeroU32, stranger_per_s: NonZeroU32) -> Self {
+        let quota = |rate: NonZeroU32| {
+            Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)))
+        };
+        Self {
+            principals: RateLimiter::keyed(quota(principal_per_s)),
+            strangers: RateLimiter::keyed(quota(stranger_per_s)),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    fn principal(&self, id: u64) -> Result<(), Problem> {
+        if self.principals.len() > KEYS_MAX {
+            self.principals.retain_recent();
+        }
+        self.principals.check_key(&id).map_err(|until| too_many(until.wait_time_from(self.clock.now())))
+    }
+
+    fn stranger(&self, address: IpAddr) -> Result<(), Problem> {
+        if self.strangers.len() > KEYS_MAX {
+            self.strangers.retain_recent();
+        }
+        self.strangers.check_key(&address).map_err(|until| too_many(until.wait_time_from(self.clock.now())))
+    }
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::RATE_LIMITED, "this caller asks too often")
+        .retry_after_s(seconds)
+}
+
+/// What stands before one operation.
+pub(super) struct Door {
+    pub(super) gatekeeper: Arc<dyn Gatekeeper>,
+    pub(super) limits: Arc<RateLimits>,
+    pub(super) access: Access,
+}
+
+/// Who calls, as far as the door has found out. Take it as an argument of a handler.
+#[derive(Clone)]
+pub struct Caller {
+    /// Who.
+    pub principal: Arc<Principal>,
+    action: &'static str,
+    gatekeeper: Arc<dyn Gatekeeper>,
+}
+
+impl Caller {
+    /// Whether the caller may do the operation's action to `account`.
+    ///
+    /// # Errors
+    /// 403, if the policy says no.
+    pub fn may_on(&self, account: AccountId) -> Result<(), Problem> {
+        self.may(self.action, Resource::Account(account))
+    }
+
+    /// Whether the caller may do `action` to `resource`.
+    ///
+    /// # Errors
+    /// 403, if the policy says no.
+    pub fn may(&self, action: &'static str, resource: Resource) -> Result<(), Problem> {
+        match self.gatekeeper.decide(&self.principal, action, resource) {
+            Decision::Allow => Ok(()),
+            Decision::Deny(why) => Err(Problem::new(StatusCode::FORBIDDEN, Reason::FORBIDDEN, why)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal(&"a public operation asks who calls"))
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+fn session_cookie(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value.to_owned())
+}
+
+fn refused(failure: &AuthFailure) -> Problem {
+    let (status, detail) = match failure {
+        AuthFailure::Missing => (StatusCode::UNAUTHORIZED, "sign in, or send a token, a key or a session"),
+        AuthFailure::Invalid(detail) => (StatusCode::UNAUTHORIZED, *detail),
+        AuthFailure::Ended => (StatusCode::UNAUTHORIZED, "the session, token or key has ended"),
+        AuthFailure::Address => (StatusCode::FORBIDDEN, "the address is not on the key's list"),
+        AuthFailure::Slow(seconds) => return too_many(Duration::from_secs(u64::from(seconds.saturating_sub(1)))),
+    };
+    let reason = if status == StatusCode::FORBIDDEN { Reason::FORBIDDEN } else { Reason::UNAUTHENTICATED };
+    Problem::new(status, reason, detail)
+}
+
+/// A page of another site can send the cookie, but not this header.
+fn forged(method: &Method, headers: &HeaderMap, by_cookie_only: bool) -> bool {
+    by_cookie_only && !method.is_safe() && !headers.contains_key("x-heng-console")
+}
+
+async fn identify(door: &Door, request: Request) -> Result<(Request, Option<Arc<Principal>>), Problem> {
+    let (parts, body) = request.into_parts();
+    // The guard has read the whole body already.
+    let bytes = Bytes::from_request(Request::new(body), &()).await;
+    let bytes = bytes.map_err(|rejection| Problem::bad_request(format!("the body did not arrive: {rejection}")))?;
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let headers = &parts.headers;
+    let authorization = text(headers, "authorization");
+    let session = session_cookie(headers);
+    let [key, timestamp, nonce, signature] =
+        ["x-heng-key", "x-heng-timestamp", "x-heng-nonce", "x-heng-signature"].map(|name| text(headers, name));
+    let signed = match (&key, &timestamp, &nonce, &signature) {
+        (Some(key), Some(timestamp), Some(nonce), Some(signature)) => Some(Signed { key, timestamp, nonce, signature }),
+        (None, ..) => None,
+        _ => return Err(refused(&AuthFailure::Invalid("a signed request needs key, timestamp, nonce and signature"))),
+    };
+    let by_cookie_only = authorization.is_none() && signed.is_none() && session.is_some();
+    if door.access != Access::Public && forged(&parts.method, headers, by_cookie_only) {
+        let detail = "a change with the session cookie needs the header x-heng-console: 1";
+        return Err(Problem::new(StatusCode::FORBIDDEN, Reason::FORBIDDEN, detail));
+    }
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let credentials = Credentials {
+        method: parts.method.as_str(),
+        target,
+        authorization: authorization.as_deref(),
+        session: session.as_deref(),
+        signed,
+        body: &bytes,
+        address,
+    };
+    let found = door.gatekeeper.identify(credentials).await;
+    let principal = match found {
+        Ok(principal) => Some(principal),
+        Err(_) if door.access == Access::Public => None,
+        Err(failure) => {
+            if let Some(address) = address {
+                door.limits.stranger(address)?;
+            }
+            return Err(refused(&failure));
+        }
+    };
+    Ok((Request::from_parts(parts, HttpBody::from(bytes)), principal))
+}
+
+async fn admit(door: &Door, request: Request) -> Result<Request, Problem> {
+    let (mut request, principal) = identify(door, request).await?;
+    let Some(principal) = principal else { return Ok(request) };
+    door.limits.principal(principal.id)?;
+    let action = if let Access::Needs(action) = door.access { action } else { "" };
+    let caller = Caller { principal, action, gatekeeper: Arc::clone(&door.gatekeeper) };
+    if !action.is_empty() {
+        caller.may(action, Resource::Any)?;
+    }
+    request.extensions_mut().insert(caller);
+    Ok(request)
+}
+
+/// Lets a request through to its handler, or refuses it.
+pub(super) async fn check(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match admit(&door, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}

@@ -1,0 +1,176 @@
+//! The HTTP API: one declaration mounts a route, checks who may call it, and documents it (OpenAPI 3.1).
+
+mod access;
+mod extract;
+mod operation;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, on};
+use heng_ports::Gatekeeper;
+use serde_json::{Map, Value, json};
+
+use access::Door;
+pub use access::{Caller, RateLimits};
+pub use extract::{Body, Params, PathText};
+pub use operation::Operation;
+use operation::Schemas;
+
+/// The version that the document tells.
+const API_VERSION: &str = "1.0.0";
+
+/// A set of operations over a state `S`.
+pub struct Api<S = ()> {
+    router: Router<S>,
+    gatekeeper: Arc<dyn Gatekeeper>,
+    limits: Arc<RateLimits>,
+    operations: Vec<Operation>,
+    messages: Schemas,
+}
+
+impl<S: Clone + Send + Sync + 'static> Api<S> {
+    /// An API without operations, whose callers `gatekeeper` identifies and `limits` slow down.
+    #[must_use]
+    pub fn new(gatekeeper: Arc<dyn Gatekeeper>, limits: Arc<RateLimits>) -> Self {
+        Self { router: Router::new(), gatekeeper, limits, operations: Vec::new(), messages: Schemas::new() }
+    }
+
+    /// Mounts `handler` as `operation` says.
+    ///
+    /// # Panics
+    /// If the path and method are taken: our own bug.
+    pub fn add<H, T>(&mut self, operation: Operation, handler: H)
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(operation.method.clone()).expect("a usual method");
+        let door = Door {
+            gatekeeper: Arc::clone(&self.gatekeeper),
+            limits: Arc::clone(&self.limits),
+            access: operation.access,
+        };
+        let method = on(filter, handler).route_layer(from_fn_with_state(Arc::new(door), access::check));
+        self.router = std::mem::take(&mut self.router).route(operation.path, method);
+        self.operations.push(operation);
+    }
+
+    /// Adds the schema of a message that streams carry.
+    pub fn message<T: utoipa::ToSchema>(&mut self) {
+        self.messages.push((T::name().into_owned(), T::schema()));
+        T::schemas(&mut self.messages);
+    }
+
+    /// Gives the handlers their state.
+    #[must_use]
+    pub fn with_state(self, state: S) -> Api<()> {
+        let Self { router, gatekeeper, limits, operations, messages } = self;
+        Api { router: router.with_state(state), gatekeeper, limits, operations, messages }
+    }
+}
+
+impl Api<()> {
+    /// Both.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.router = self.router.merge(other.router);
+        self.operations.extend(other.operations);
+        self.messages.extend(other.messages);
+        self
+    }
+
+    /// The routes.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// How many operations there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Schemas of the messages that streams carry, by name.
+    #[must_use]
+    pub fn message_schemas(&self) -> BTreeMap<String, Value> {
+        schemas(&self.messages)
+    }
+
+    /// The document: OpenAPI 3.1, every operation, every schema.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+        for operation in &self.operations {
+            let method = operation.method.as_str().to_ascii_lowercase();
+            paths.entry(operation.path).or_default().insert(method, operation.document());
+        }
+        let mut components = schemas(&self.messages);
+        components.extend(self.operations.iter().flat_map(|operation| schemas(&operation.schemas)));
+        components.insert("Problem".into(), problem_schema());
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Heng",
+                "version": API_VERSION,
+                "description": INTRODUCTION,
+                "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            },
+            "servers": [{ "url": "/" }],
+            "security": [{ "bearer": [] }, { "session": [] }, { "signature": [] }],
+            "paths": paths,
+            "components": { "schemas": components, "securitySchemes": security_schemes() },
+        })
+    }
+}
+
+const INTRODUCTION: &str = "The broker's API. Amounts, prices and quantities are decimal text, ids are text, times are \
+RFC 3339. Unknown fields are refused. Every read tells `as_of_sequence` and takes `min_sequence`, so that a client \
+reads its own writes. A refusal is a problem document (RFC 9457) with a stable code. An order's key is (account, trade \
+date, client_order_id): sending it again is harmless and returns the first outcome.";
+
+fn schemas(list: &Schemas) -> BTreeMap<String, Value> {
+    let value = |schema| serde_json::to_value(schema).expect("a schema is plain data");
+    list.iter().map(|(name, schema)| (name.clone(), value(schema))).collect()
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": { "type": "http", "scheme": "bearer", "description": "The token of a sign-in or of client credentials." },
+        "session": { "type": "apiKey", "in": "cookie", "name": "heng_session",
+            "description": "What the console uses; changes also need the header x-heng-console: 1." },
+        "signature": { "type": "apiKey", "in": "header", "name": "x-heng-key",
+            "description": "With x-heng-timestamp, x-heng-nonce and x-heng-signature: a signed request." },
+    })
+}
+
+fn problem_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "A refusal or failure (RFC 9457). Some carry more members.",
+        "required": ["type", "title", "title_zh", "status", "code_name", "code"],
+        "properties": {
+            "type": { "type": "string" }, "title": { "type": "string" }, "title_zh": { "type": "string" },
+            "status": { "type": "integer" }, "code_name": { "type": "string" },
+            "code": { "type": ["integer", "null"], "description": "Stable number; null for a failure." },
+            "detail": { "type": "string" }, "instance": { "type": "string" },
+            "errors": { "type": "array", "items": {
+                "type": "object", "required": ["pointer", "detail"],
+                "properties": { "pointer": { "type": "string" }, "detail": { "type": "string" } },
+            } },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

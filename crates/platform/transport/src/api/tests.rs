@@ -1,0 +1,148 @@
+//! The declaration of an operation is what is mounted, guarded and documented.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body as HttpBody;
+use axum::http::{Request, StatusCode};
+use heng_model::AccountId;
+use heng_ports::{Accounts, AuthFailure, Credentials, Decision, Gatekeeper, Later, Principal, PrincipalKind, Resource};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Api, Body, Caller, Operation, Params, PathText, RateLimits};
+use crate::problem::Problem;
+
+/// Knows one token; its bearer may read things, of account 1 only.
+struct OneToken;
+
+impl Gatekeeper for OneToken {
+    fn identify<'a>(&'a self, credentials: Credentials<'a>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        let known = [credentials.authorization == Some("Bearer good"), credentials.session == Some("good")];
+        let principal = Principal {
+            id: 7,
+            kind: PrincipalKind::Client,
+            name: "c".into(),
+            accounts: Accounts::These(vec![AccountId(1)]),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            credential: "token:1".into(),
+        };
+        Box::pin(async move { if known.contains(&true) { Ok(Arc::new(principal)) } else { Err(AuthFailure::Missing) } })
+    }
+
+    fn decide(&self, principal: &Principal, action: &'static str, resource: Resource) -> Decision {
+        let allowed = match resource {
+            Resource::Any => action == "thing.read",
+            Resource::Account(account) => principal.accounts.hold(account),
+        };
+        if allowed { Decision::Allow } else { Decision::Deny("no policy permits it".into()) }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ThingQuery {
+    /// The account.
+    account: u64,
+    /// How many.
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Thing {
+    name: String,
+    parts: Vec<u32>,
+}
+
+async fn read(
+    caller: Caller,
+    PathText(name): PathText,
+    Params(query): Params<ThingQuery>,
+) -> Result<Json<Thing>, Problem> {
+    caller.may_on(AccountId(query.account))?;
+    Ok(Json(Thing { name, parts: vec![query.limit.unwrap_or(0)] }))
+}
+
+async fn write(Body(thing): Body<Thing>) -> Json<Thing> {
+    Json(thing)
+}
+
+fn api() -> Api {
+    let often = NonZeroU32::new(1_000).expect("not zero");
+    let mut api = Api::new(Arc::new(OneToken), Arc::new(RateLimits::new(often, often)));
+    let read_it = Operation::get("/things/{name}", "readThing").needs("thing.read").path("name", "Its name.");
+    api.add(read_it.query::<ThingQuery>().answers::<Thing>(200, "The thing."), read);
+    let write_it = Operation::post("/things", "writeThing").needs("thing.write").body::<Thing>(Value::Null);
+    api.add(write_it.answers::<Thing>(200, "The thing."), write);
+    let public = Operation::post("/public", "writePublic").body::<Thing>(json!({ "name": "a", "parts": [1] }));
+    api.add(public.answers::<Thing>(200, "The thing."), write);
+    api.with_state(())
+}
+
+async fn check(request: axum::http::request::Builder, body: &str, status: StatusCode, expected: &str) {
+    let request = request.header("content-type", "application/json").body(HttpBody::from(body.to_owned()));
+    let response = api().router().oneshot(request.expect("a request")).await.expect("an answer");
+    let found = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 16).await.expect("a body");
+    let text = String::from_utf8_lossy(&bytes);
+    assert_eq!(found, status, "{text}");
+    assert!(text.contains(expected), "{text} does not tell {expected}");
+}
+
+fn get(path: &str, token: &str) -> axum::http::request::Builder {
+    Request::get(path).header("authorization", format!("Bearer {token}"))
+}
+
+#[tokio::test]
+async fn only_those_who_may_reach_the_handler() {
+    check(get("/things/a?account=1&limit=2", "good"), "", StatusCode::OK, r#"{"name":"a","parts":[2]}"#).await;
+    check(get("/things/a?account=1", "bad"), "", StatusCode::UNAUTHORIZED, "Unauthenticated").await;
+    check(get("/things/a?account=2", "good"), "", StatusCode::FORBIDDEN, "Forbidden").await;
+    let write = Request::post("/things").header("authorization", "Bearer good");
+    check(write, r#"{"name":"a","parts":[]}"#, StatusCode::FORBIDDEN, "no policy permits it").await;
+}
+
+#[tokio::test]
+async fn a_cookie_alone_changes_nothing_without_the_console_header() {
+    let write = || Request::post("/things").header("cookie", "a=b; heng_session=good");
+    check(write(), "{}", StatusCode::FORBIDDEN, "x-heng-console").await;
+    check(write().header("x-heng-console", "1"), "{}", StatusCode::FORBIDDEN, "no policy permits it").await;
+    let read = Request::get("/things/a?account=1").header("cookie", "heng_session=good");
+    check(read, "", StatusCode::OK, "name").await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_its_place() {
+    let bad = StatusCode::BAD_REQUEST;
+    check(get("/things/a?account=x", "good"), "", bad, r#""pointer":"?account","detail":"expected a whole number"#)
+        .await;
+    check(get("/things/a?account=1&account=2", "good"), "", bad, "stands twice").await;
+    check(get("/things/a?account=1&x=2", "good"), "", bad, "unknown field `x`").await;
+    check(get("/things/a", "good"), "", bad, "missing field `account`").await;
+    let post = || Request::post("/public");
+    check(post(), r#"{"name":"a","parts":["x"]}"#, bad, r#""pointer":"/parts/0""#).await;
+    check(post(), r#"{"name":"a","name":"b","parts":[]}"#, bad, "twice").await;
+    check(post(), r#"{"name":"a","parts":[],"more":1}"#, bad, "unknown field `more`").await;
+    check(post(), r#"{"name":"a","parts":[]}{}"#, bad, "not valid JSON").await;
+}
+
+#[test]
+fn the_document_tells_what_is_mounted() {
+    let document = api().document();
+    let read = &document["paths"]["/things/{name}"]["get"];
+    assert_eq!(read["operationId"], "readThing");
+    assert_eq!(read["x-heng-action"], "thing.read");
+    let names: Vec<&str> =
+        read["parameters"].as_array().expect("a list").iter().map(|p| p["name"].as_str().expect("text")).collect();
+    assert_eq!(names, ["name", "account", "limit"]);
+    for status in ["200", "400", "401", "403", "408", "429", "500", "503"] {
+        assert!(read["responses"][status].is_object(), "{status}");
+    }
+    assert_eq!(document["paths"]["/public"]["post"]["security"], json!([]));
+    assert_eq!(document["components"]["schemas"]["Thing"]["properties"]["parts"]["type"], "array");
+}

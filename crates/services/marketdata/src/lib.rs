@@ -1,0 +1,1 @@
+//! Market data: decoding, depth, push, candles, history.
