@@ -12,6 +12,7 @@
 mod events;
 mod identity;
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use heng_model::{Command, RejectCode, Seq};
@@ -49,8 +50,25 @@ pub enum Answer {
     Unknown,
 }
 
+/// Takes the outcome of a command.
+pub type Done = Box<dyn FnOnce(Answer) + Send>;
+
 /// How services change core state.
 pub trait CommandPort: Send + Sync {
+    /// Submits a command without waiting. `done` is told its durable outcome, from a thread of the port that it must
+    /// not hold up; it is dropped untold if the port ends first, and the outcome is then unknown.
+    fn begin(&self, command: Command, done: Done);
+
     /// Submits a command and waits for its durable outcome, at most `deadline`. Blocks the caller.
-    fn submit(&self, command: Command, deadline: Duration) -> Answer;
+    fn submit(&self, command: Command, deadline: Duration) -> Answer {
+        let (sender, receiver) = channel();
+        self.begin(
+            command,
+            Box::new(move |answer| {
+                // Whoever waited may have reached its deadline.
+                let _ = sender.send(answer);
+            }),
+        );
+        receiver.recv_timeout(deadline).unwrap_or(Answer::Unknown)
+    }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use heng_engine::State;
 use heng_model::{Command, RejectCode, Seq, UnixNanos};
-use heng_ports::{Answer, CommandPort};
+use heng_ports::{Answer, CommandPort, Done};
 
 use crate::error::CoreError;
 use crate::gate::{Completion, Published};
@@ -57,7 +57,7 @@ pub struct CorePort {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    senders: BTreeMap<u64, Sender<Answer>>,
+    takers: BTreeMap<u64, Done>,
 }
 
 impl CorePort {
@@ -116,43 +116,51 @@ impl CorePort {
 }
 
 impl CommandPort for CorePort {
-    fn submit(&self, command: Command, deadline: Duration) -> Answer {
+    fn begin(&self, command: Command, done: Done) {
         let refused = |code| Answer::Rejected { sequence: Seq(0), id: 0, code, repeated: false };
         if let Some(code) = self.refusal() {
-            return refused(code);
+            return done(refused(code));
         }
-        let (sender, receiver) = channel();
         let ticket = {
             let mut waiting = self.waiting.lock().expect("no holder of this lock panics");
             waiting.next += 1;
             let ticket = waiting.next;
-            waiting.senders.insert(ticket, sender);
+            waiting.takers.insert(ticket, done);
             ticket
         };
         let request = Request { command, ticket, time: None };
         let answers = self.answers.clone();
         let sent = self.input.try_send(Submission::Commands { requests: vec![request], at: Instant::now(), answers });
-        let answer = match sent {
-            Ok(()) => receiver.recv_timeout(deadline).unwrap_or(Answer::Unknown),
-            Err(TrySendError::Full(_)) => refused(RejectCode::Overloaded),
-            Err(TrySendError::Disconnected(_)) => refused(RejectCode::ShuttingDown),
+        let code = match sent {
+            Ok(()) => return,
+            Err(TrySendError::Full(_)) => RejectCode::Overloaded,
+            Err(TrySendError::Disconnected(_)) => RejectCode::ShuttingDown,
         };
-        self.waiting.lock().expect("no holder of this lock panics").senders.remove(&ticket);
-        answer
+        let done = self.waiting.lock().expect("no holder of this lock panics").takers.remove(&ticket);
+        if let Some(done) = done {
+            done(refused(code));
+        }
+    }
+}
+
+fn answer_of(completion: &Completion) -> Answer {
+    let Completion { seq: sequence, id, code, repeated, .. } = *completion;
+    match code {
+        None => Answer::Accepted { sequence, id, repeated },
+        Some(code) => Answer::Rejected { sequence, id, code, repeated },
     }
 }
 
 fn hand_out(completed: &Receiver<Vec<Completion>>, table: &Mutex<Waiting>) {
     while let Ok(batch) = completed.recv() {
-        let mut waiting = table.lock().expect("no holder of this lock panics");
-        for completion in batch {
-            if let Some(sender) = waiting.senders.remove(&completion.ticket) {
-                let Completion { seq: sequence, id, code, repeated, .. } = completion;
-                // Whoever waited may have reached its deadline.
-                let _ = sender.send(match code {
-                    None => Answer::Accepted { sequence, id, repeated },
-                    Some(code) => Answer::Rejected { sequence, id, code, repeated },
-                });
+        let takers: Vec<_> = {
+            let mut waiting = table.lock().expect("no holder of this lock panics");
+            batch.iter().map(|completion| waiting.takers.remove(&completion.ticket)).collect()
+        };
+        // Outside the lock, so that a taker may send the next command.
+        for (completion, taker) in batch.iter().zip(takers) {
+            if let Some(done) = taker {
+                done(answer_of(completion));
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use heng_model::event::ParentStatus;
 use heng_model::{Command, Event, OrderId, RejectCode, Seq};
-use heng_ports::{Answer, CommandPort};
+use heng_ports::{Answer, CommandPort, Done};
 use heng_store::StoreOptions;
 use heng_trading::{DoorOptions, Doors, TradingView, ViewOptions, ViewStatus, routes};
 use heng_transport::{Health, Metrics, Server, ServerOptions};
@@ -26,9 +26,9 @@ struct Script {
 }
 
 impl CommandPort for Script {
-    fn submit(&self, command: Command, _: Duration) -> Answer {
+    fn begin(&self, command: Command, done: Done) {
         self.commands.lock().expect("no test panics with it").push(command);
-        self.answers.lock().expect("no test panics with it").pop_front().expect("the test gave an answer")
+        done(self.answers.lock().expect("no test panics with it").pop_front().expect("the test gave an answer"));
     }
 }
 
