@@ -25,12 +25,15 @@ mod listener;
 mod metrics;
 mod problem;
 mod server;
+mod tls;
 
 pub use api::{Api, Body, Caller, Operation, Params, PathText, RateLimits};
 pub use error::TransportError;
 pub use fields::{FieldProblem, Fields};
 pub use health::{Check, Health};
 pub use limits::{DEPTH_MAX, FIELDS_MAX, ServerOptions};
+pub use listener::Peer;
 pub use metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
 pub use problem::{Problem, Reason};
 pub use server::Server;
+pub use tls::{TlsFiles, client_config, server_config};

@@ -6,34 +6,130 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-/// A listener that accepts only while there is room for a connection.
+/// Connections whose TLS handshake goes on at most; beyond it new ones wait.
+const HANDSHAKES_MAX: usize = 256;
+
+/// A listener that accepts only while there is room for a connection. With TLS, handshakes go on beside it, so that a
+/// slow one holds up nobody else.
 pub(crate) struct BoundedListener {
-    pub(crate) inner: TcpListener,
+    address: SocketAddr,
+    ready: mpsc::Receiver<(DoorStream, SocketAddr)>,
+}
+
+/// What a listener allows.
+#[derive(Clone)]
+pub(crate) struct Bounds {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) silence_max: Duration,
     pub(crate) head_max: Duration,
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+impl BoundedListener {
+    /// Begins to accept; ends when it is dropped.
+    pub(crate) fn begin(inner: TcpListener, address: SocketAddr, bounds: Bounds) -> Self {
+        let (ready, receiver) = mpsc::channel(HANDSHAKES_MAX);
+        tokio::spawn(accept_all(inner, bounds, ready));
+        Self { address, ready: receiver }
+    }
+}
+
+async fn accept_all(mut inner: TcpListener, bounds: Bounds, ready: mpsc::Sender<(DoorStream, SocketAddr)>) {
+    loop {
+        let permit = Arc::clone(&bounds.room).acquire_owned().await.expect("the semaphore is never closed");
+        let (stream, address) = tokio::select! {
+            accepted = axum::serve::Listener::accept(&mut inner) => accepted,
+            () = ready.closed() => return,
+        };
+        // Answers are small and must not wait for more; a socket that refuses the option works all the same.
+        let _ = stream.set_nodelay(true);
+        let (silence_max, head_max) = (bounds.silence_max, bounds.head_max);
+        let Some(tls) = bounds.tls.clone() else {
+            let stream = DoorStream::Plain(QuietStream::new(stream, silence_max, head_max, permit));
+            if ready.send((stream, address)).await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let ready = ready.clone();
+        tokio::spawn(async move {
+            // A handshake that fails or takes too long is the client's loss; it frees its place.
+            if let Ok(Ok(stream)) = tokio::time::timeout(head_max, tls.accept(stream)).await {
+                let stream = QuietStream::new(stream, silence_max, head_max, permit);
+                let _ = ready.send((DoorStream::Tls(Box::new(stream)), address)).await;
+            }
+        });
+    }
 }
 
 impl axum::serve::Listener for BoundedListener {
-    type Io = QuietStream;
+    type Io = DoorStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (QuietStream, SocketAddr) {
-        let room = Arc::clone(&self.room);
-        let permit = room.acquire_owned().await.expect("the semaphore is never closed");
-        let (stream, address) = axum::serve::Listener::accept(&mut self.inner).await;
-        // Answers are small and must not wait for more; a socket that refuses the option works all the same.
-        let _ = stream.set_nodelay(true);
-        (QuietStream::new(stream, self.silence_max, self.head_max, permit), address)
+    async fn accept(&mut self) -> (DoorStream, SocketAddr) {
+        match self.ready.recv().await {
+            Some(accepted) => accepted,
+            // The accepting task has ended, which only the end of the runtime does.
+            None => std::future::pending().await,
+        }
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.inner.local_addr()
+        Ok(self.address)
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// A connection, plain or under TLS.
+pub(crate) enum DoorStream {
+    Plain(QuietStream<TcpStream>),
+    Tls(Box<QuietStream<TlsStream<TcpStream>>>),
+}
+
+macro_rules! either {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            DoorStream::Plain($stream) => $call,
+            DoorStream::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for DoorStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for DoorStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
 
@@ -46,14 +142,14 @@ enum Bytes {
     Head { until: Instant, newlines: u8, frames: bool },
     /// Those of a body, whose time is bounded with its request.
     Body,
-    /// HTTP/2 frames, in which requests have no head of their own to wait for.
+    /// Frames of HTTP/2, or of what a connection was upgraded to: no head to wait for.
     Frames,
 }
 
 /// A connection that ends when nothing was read or written for too long, or when the head of a request takes too long
 /// to arrive: idle, stuck and dripping clients free their place.
-pub(crate) struct QuietStream {
-    stream: TcpStream,
+pub(crate) struct QuietStream<S> {
+    stream: S,
     clock: Pin<Box<Sleep>>,
     silence_max: Duration,
     head_max: Duration,
@@ -61,8 +157,8 @@ pub(crate) struct QuietStream {
     _room: OwnedSemaphorePermit,
 }
 
-impl QuietStream {
-    fn new(stream: TcpStream, silence_max: Duration, head_max: Duration, room: OwnedSemaphorePermit) -> Self {
+impl<S> QuietStream<S> {
+    fn new(stream: S, silence_max: Duration, head_max: Duration, room: OwnedSemaphorePermit) -> Self {
         let clock = Box::pin(tokio::time::sleep(silence_max.min(head_max)));
         let bytes = Bytes::Head { until: Instant::now() + head_max, newlines: 0, frames: false };
         Self { stream, clock, silence_max, head_max, bytes, _room: room }
@@ -114,7 +210,7 @@ impl QuietStream {
     }
 }
 
-impl AsyncRead for QuietStream {
+impl<S: AsyncRead + Unpin> AsyncRead for QuietStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -127,12 +223,14 @@ impl AsyncRead for QuietStream {
     }
 }
 
-impl AsyncWrite for QuietStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for QuietStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if matches!(polled, Poll::Ready(Ok(_))) && this.bytes != Bytes::Frames {
-            this.bytes = Bytes::Idle;
+            // An answer that switches protocols (RFC 9110, 15.2.2) is the last thing of HTTP/1 on this connection.
+            let upgraded = bytes.starts_with(b"HTTP/1.1 101");
+            this.bytes = if upgraded { Bytes::Frames } else { Bytes::Idle };
         }
         this.bounded(polled, cx)
     }

@@ -11,12 +11,13 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use crate::error::TransportError;
 use crate::guard::{Guard, bound, name_and_count};
 use crate::health::Health;
 use crate::limits::ServerOptions;
-use crate::listener::BoundedListener;
+use crate::listener::{BoundedListener, Bounds, Peer};
 use crate::metrics::Metrics;
 use crate::problem::{Problem, Reason};
 
@@ -27,6 +28,7 @@ pub struct Server {
     address: SocketAddr,
     metrics: Arc<Metrics>,
     health: Health,
+    tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Server {
@@ -38,7 +40,14 @@ impl Server {
         let failed = |source| TransportError::Bind { address: options.address, source };
         let listener = TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { options, listener, address, metrics, health })
+        Ok(Self { options, listener, address, metrics, health, tls: None })
+    }
+
+    /// Serves under TLS only.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Arc<rustls::ServerConfig>) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The bound address, with the port that was really taken.
@@ -59,18 +68,20 @@ impl Server {
         let guard =
             Arc::new(Guard::new(self.options.requests_max, self.options.request_max, Arc::clone(&self.metrics)));
         let app = wrap(routes, &guard, self.options.body_max, self.metrics, self.health);
-        let listener = BoundedListener {
-            inner: self.listener,
+        let bounds = Bounds {
             room: Arc::new(Semaphore::new(self.options.connections_max)),
             silence_max: self.options.silence_max,
             head_max: self.options.head_max,
+            tls: self.tls.map(TlsAcceptor::from),
         };
+        let listener = BoundedListener::begin(self.listener, self.address, bounds);
         let (stopping, stopped) = oneshot::channel::<()>();
         let signal = async move {
             stop.await;
             // The receiver lives as long as the server.
             let _ = stopping.send(());
         };
+        let app = app.into_make_service_with_connect_info::<Peer>();
         let serving = axum::serve(listener, app).with_graceful_shutdown(signal);
         let drain_max = self.options.drain_max;
         tokio::select! {

@@ -1,6 +1,6 @@
 //! Before a handler runs: who calls, how often, and may they.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use heng_model::AccountId;
 use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Principal, Resource, Signed};
 
 use super::operation::Access;
+use crate::listener::Peer;
 use crate::problem::{Problem, Reason};
 
 /// The cookie of a session.
@@ -144,7 +145,7 @@ async fn identify(door: &Door, request: Request) -> Result<(Request, Option<Arc<
     // The guard has read the whole body already.
     let bytes = Bytes::from_request(Request::new(body), &()).await;
     let bytes = bytes.map_err(|rejection| Problem::bad_request(format!("the body did not arrive: {rejection}")))?;
-    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
     let headers = &parts.headers;
     let authorization = text(headers, "authorization");
     let session = session_cookie(headers);

@@ -84,7 +84,6 @@ impl Api<()> {
     }
 
     /// The routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -133,9 +133,9 @@ impl Operation {
 
     /// A parameter in the path with a JSON Schema of its own.
     pub fn path_as(mut self, name: &'static str, description: &'static str, schema: Value) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "path", "required": true, "description": description, "schema": schema,
-        }));
+        let mut parameter = json!({ "name": name, "in": "path", "required": true, "description": description });
+        parameter["schema"] = schema;
+        self.parameters.push(parameter);
         self
     }
 
@@ -149,9 +149,9 @@ impl Operation {
 
     /// A header that a caller may send.
     pub fn header(mut self, name: &'static str, description: &'static str, schema: Value) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "header", "required": false, "description": description, "schema": schema,
-        }));
+        let mut parameter = json!({ "name": name, "in": "header", "required": false, "description": description });
+        parameter["schema"] = schema;
+        self.parameters.push(parameter);
         self
     }
 
