@@ -118,6 +118,7 @@ reject_codes! {
     RateLimited = 908, "Too many requests; slow down.", "请求过于频繁，请稍后再试";
     NotFound = 909, "There is no such thing.", "对象不存在";
     Conflict = 910, "This clashes with what is there.", "与现有内容冲突";
+    CoreUnreachable = 911, "The core cannot be reached; nothing was sent.", "无法连接交易核心，指令未发出";
 }
 
 impl fmt::Display for RejectCode {

@@ -11,6 +11,7 @@
 
 mod events;
 mod identity;
+mod watch;
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use identity::{
     Accounts, AuthFailure, Credentials, Decision, Gatekeeper, Later, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind,
     Resource, Signed,
 };
+pub use watch::{CoreStatus, CoreWatch, LatencyPoints};
 
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,10 @@
 //! *Invariant:* the core never waits for a snapshot; only verified snapshots let journal segments go.
 //! *Invariant:* a full disk closes the doors by name while what was admitted before still finds room.
 //!
-//! Deliberately absent: transport, business rules (the engine's), replication (a later issue).
+//! Other processes reach the same ports through [`CoreServer`] and [`RemoteCore`], over links with certificates on both
+//! sides.
+//!
+//! Deliberately absent: business rules (the engine's), replication (a later issue).
 
 mod batch;
 mod buffers;
@@ -28,6 +31,7 @@ mod poison;
 mod port;
 mod portions;
 mod recovery;
+mod remote;
 mod role;
 mod sequencer;
 mod snapshot_worker;
@@ -45,6 +49,7 @@ pub use gate::{Completion, Published};
 pub use layout::Layout;
 pub use port::{CorePort, Deliver, Look, Request, Submission};
 pub use recovery::{Recovered, Replayed, recover, replay};
+pub use remote::{CoreServer, RemoteCore, RemoteOptions, Served};
 pub use role::{Core, CoreOptions, CoreReport};
 pub use snapshot_worker::SnapshotPolicy;
 pub use snapshots::{SnapshotMeta, load_snapshot, write_snapshot};

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use heng_engine::State;
 use heng_model::{Command, RejectCode, Seq, UnixNanos};
-use heng_ports::{Answer, CommandPort, Done};
+use heng_ports::{Answer, CommandPort, CoreStatus, CoreWatch, Done, LatencyPoints};
+use heng_runtime::LatencySummary;
 
 use crate::error::CoreError;
 use crate::gate::{Completion, Published};
@@ -141,6 +142,25 @@ impl CommandPort for CorePort {
             done(refused(code));
         }
     }
+}
+
+impl CoreWatch for CorePort {
+    fn status(&self) -> Option<CoreStatus> {
+        let published = &self.published;
+        Some(CoreStatus {
+            durable: published.durable().0,
+            released: published.released().0,
+            snapshot: published.snapshot().0,
+            refusal: self.refusal().map_or(0, RejectCode::number),
+            core: points(published.core_latency()),
+            ack: points(published.ack_latency().summary()),
+        })
+    }
+}
+
+fn points(summary: LatencySummary) -> LatencyPoints {
+    let ns = |us: f64| (us * 1e3) as u64;
+    LatencyPoints { count: summary.count, p50_ns: ns(summary.p50), p99_ns: ns(summary.p99), p999_ns: ns(summary.p999) }
 }
 
 fn answer_of(completion: &Completion) -> Answer {

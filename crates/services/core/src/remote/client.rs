@@ -1,0 +1,317 @@
+//! The doors' side of links.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, TryRecvError, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use heng_model::{Command, RejectCode, Seq};
+use heng_ports::{Answer, CommandPort, CoreStatus, CoreWatch, Done, EventBlock, EventFeed, EventSource, FeedError};
+use heng_transport::{LinkReader, LinkWriter, link_to};
+use rustls::ClientConfig;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::words::{Ask, Tell};
+
+/// Commands and questions that wait to be written at most; beyond it they are refused as `Overloaded`.
+const QUEUE_MAX: usize = 16_384;
+/// A link that is silent for so long is broken: the core tells its status twenty times a second.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
+/// How long the doors wait between two attempts to reach the core.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Blocks of events ahead of their reader at most.
+const BLOCKS_AHEAD_MAX: usize = 4;
+/// How long opening a feed may take.
+const OPEN_MAX: Duration = Duration::from_secs(5);
+
+/// Where the core is and how it is trusted.
+#[derive(Clone)]
+pub struct RemoteOptions {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The name in its certificate.
+    pub name: String,
+    /// Our certificate and the authorities that we trust.
+    pub tls: Arc<ClientConfig>,
+}
+
+/// A core in another process. Reconnects by itself.
+pub struct RemoteCore {
+    options: RemoteOptions,
+    runtime: Handle,
+    queue: mpsc::Sender<Ask>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    connected: bool,
+    next: u64,
+    commands: HashMap<u64, Done>,
+    questions: HashMap<u64, std::sync::mpsc::Sender<Vec<u8>>>,
+    status: Option<(CoreStatus, Instant)>,
+    head: u64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The link is gone: whatever was sent has an unknown outcome.
+    fn lose(&self) {
+        let lost = {
+            let mut state = self.lock();
+            state.connected = false;
+            state.status = None;
+            state.questions.clear();
+            std::mem::take(&mut state.commands)
+        };
+        lost.into_values().for_each(|done| done(Answer::Unknown));
+    }
+
+    fn take(&self, tell: Tell) {
+        match tell {
+            Tell::Answer(ticket, answer) => {
+                let done = self.lock().commands.remove(&ticket);
+                if let Some(done) = done {
+                    done(answer);
+                }
+            }
+            Tell::Reply(ticket, reply) => {
+                let sender = self.lock().questions.remove(&ticket);
+                // Whoever asked may have reached its deadline.
+                let _ = sender.map(|sender| sender.send(reply));
+            }
+            Tell::Status(status) => self.saw(status),
+            // Blocks come on links of their own.
+            Tell::Block(_) | Tell::Trouble(_) => {}
+        }
+    }
+
+    fn saw(&self, status: CoreStatus) {
+        let mut state = self.lock();
+        state.head = state.head.max(status.durable);
+        state.status = Some((status, Instant::now()));
+    }
+}
+
+impl RemoteCore {
+    /// Begins to reach for the core, on `runtime`.
+    #[must_use]
+    pub fn begin(options: RemoteOptions, runtime: &Handle) -> Arc<Self> {
+        let (queue, asks) = mpsc::channel(QUEUE_MAX);
+        let shared = Arc::new(Shared::default());
+        runtime.spawn(stay_connected(options.clone(), asks, Arc::clone(&shared)));
+        Arc::new(Self { options, runtime: runtime.clone(), queue, shared })
+    }
+
+    /// Whether the core can be reached now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.shared.lock().connected
+    }
+
+    /// Asks a question in its bytes; `None` if there is no answer in time.
+    #[must_use]
+    pub fn ask(&self, question: Vec<u8>, deadline: Duration) -> Option<Vec<u8>> {
+        let (sender, receiver) = channel();
+        let ticket = {
+            let mut state = self.shared.lock();
+            if !state.connected {
+                return None;
+            }
+            state.next += 1;
+            let ticket = state.next;
+            state.questions.insert(ticket, sender);
+            ticket
+        };
+        let sent = self.queue.try_send(Ask::Question(ticket, question));
+        let reply = sent.ok().and_then(|()| receiver.recv_timeout(deadline).ok());
+        self.shared.lock().questions.remove(&ticket);
+        reply.filter(|reply| !reply.is_empty())
+    }
+}
+
+impl CommandPort for RemoteCore {
+    fn begin(&self, command: Command, done: Done) {
+        let refused = |code| Answer::Rejected { sequence: Seq(0), id: 0, code, repeated: false };
+        let ticket = {
+            let mut state = self.shared.lock();
+            if !state.connected {
+                drop(state);
+                return done(refused(RejectCode::CoreUnreachable));
+            }
+            state.next += 1;
+            let ticket = state.next;
+            state.commands.insert(ticket, done);
+            ticket
+        };
+        if self.queue.try_send(Ask::Command(ticket, command)).is_err() {
+            // It was not sent, unless the link was lost meanwhile, which has called it unknown.
+            let done = self.shared.lock().commands.remove(&ticket);
+            if let Some(done) = done {
+                done(refused(RejectCode::Overloaded));
+            }
+        }
+    }
+}
+
+impl CoreWatch for RemoteCore {
+    fn status(&self) -> Option<CoreStatus> {
+        let found = self.shared.lock().status;
+        found.filter(|(_, at)| at.elapsed() < SILENCE_MAX).map(|(status, _)| status)
+    }
+}
+
+async fn stay_connected(options: RemoteOptions, mut asks: mpsc::Receiver<Ask>, shared: Arc<Shared>) {
+    let mut told = false;
+    loop {
+        match link_to(options.address, &options.name, Arc::clone(&options.tls)).await {
+            Ok((reader, writer)) => {
+                told = false;
+                // What waited here was refused or called unknown when the link before was lost.
+                while asks.try_recv().is_ok() {}
+                shared.lock().connected = true;
+                tokio::select! {
+                    () = read(reader, &shared) => {}
+                    ended = write(writer, &mut asks) => if ended { return },
+                }
+                shared.lose();
+                tracing::warn!(core = %options.address, "the link to the core is lost");
+            }
+            Err(error) if !told => {
+                tracing::warn!(core = %options.address, %error, "reach the core");
+                told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
+        if asks.is_closed() {
+            return;
+        }
+    }
+}
+
+async fn next(reader: &mut LinkReader) -> Option<Tell> {
+    let message = tokio::time::timeout(SILENCE_MAX, reader.next()).await.ok()?.ok()??;
+    Tell::read(&message).map_err(|error| tracing::warn!(%error, "read a link's message")).ok()
+}
+
+async fn read(mut reader: LinkReader, shared: &Shared) {
+    while let Some(tell) = next(&mut reader).await {
+        shared.take(tell);
+    }
+}
+
+/// True if nobody will ask any more.
+async fn write(mut writer: LinkWriter, asks: &mut mpsc::Receiver<Ask>) -> bool {
+    // The server learns from the first message what the link is for.
+    if put(&mut writer, Ask::Question(0, Vec::new()), asks).await.is_err() {
+        return false;
+    }
+    loop {
+        let Some(ask) = asks.recv().await else { return true };
+        if put(&mut writer, ask, asks).await.is_err() {
+            return false;
+        }
+    }
+}
+
+async fn put(writer: &mut LinkWriter, first: Ask, asks: &mut mpsc::Receiver<Ask>) -> std::io::Result<()> {
+    writer.put(&first.bytes()).await?;
+    while let Ok(ask) = asks.try_recv() {
+        writer.put(&ask.bytes()).await?;
+    }
+    writer.flush().await
+}
+
+/// Events that come over a link of their own.
+struct RemoteFeed(Receiver<Result<EventBlock, String>>);
+
+impl EventFeed for RemoteFeed {
+    fn next_block(&mut self) -> Result<Option<EventBlock>, FeedError> {
+        match self.0.try_recv() {
+            Ok(Ok(block)) => Ok(Some(block)),
+            Ok(Err(reason)) => Err(reason.into()),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err("the link to the core is lost".into()),
+        }
+    }
+}
+
+impl EventSource for RemoteCore {
+    fn open(&self, from: Seq) -> Result<Box<dyn EventFeed>, FeedError> {
+        let (blocks, receiver) = sync_channel(BLOCKS_AHEAD_MAX);
+        let (opened, ready) = channel();
+        let (options, shared) = (self.options.clone(), Arc::clone(&self.shared));
+        self.runtime.spawn(async move {
+            match link_to(options.address, &options.name, options.tls).await {
+                Ok((reader, writer)) => {
+                    let _ = opened.send(Ok(()));
+                    receive(from, reader, writer, &blocks, &shared).await;
+                }
+                Err(error) => drop(opened.send(Err(error))),
+            }
+        });
+        ready.recv_timeout(OPEN_MAX)??;
+        Ok(Box::new(RemoteFeed(receiver)))
+    }
+
+    fn head(&self) -> Seq {
+        Seq(self.shared.lock().head)
+    }
+}
+
+async fn receive(
+    from: Seq,
+    mut reader: LinkReader,
+    mut writer: LinkWriter,
+    blocks: &std::sync::mpsc::SyncSender<Result<EventBlock, String>>,
+    shared: &Shared,
+) {
+    let asked = async {
+        writer.put(&Ask::Follow(from).bytes()).await?;
+        writer.flush().await
+    };
+    if asked.await.is_err() {
+        return;
+    }
+    while let Some(tell) = next(&mut reader).await {
+        let block = match tell {
+            Tell::Block(block) => Ok(block),
+            Tell::Trouble(reason) => Err(reason),
+            Tell::Status(status) => {
+                shared.saw(status);
+                continue;
+            }
+            _ => continue,
+        };
+        if hand_over(block, blocks).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits for a slow reader without holding up the runtime; fails when the reader is gone.
+async fn hand_over(
+    block: Result<EventBlock, String>,
+    blocks: &std::sync::mpsc::SyncSender<Result<EventBlock, String>>,
+) -> Result<(), ()> {
+    let mut block = block;
+    loop {
+        match blocks.try_send(block) {
+            Ok(()) => return Ok(()),
+            Err(std::sync::mpsc::TrySendError::Full(back)) => {
+                block = back;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return Err(()),
+        }
+    }
+}
