@@ -18,6 +18,8 @@ pub struct Cli {
 enum Word {
     /// A live simulated market with HTTP door, SQL view and dashboard 启动实时模拟市场
     Up(crate::up::UpArgs),
+    /// Roles of the broker in this process: all of them, the core alone, or the doors alone 按角色运行
+    Serve(crate::serve::ServeArgs),
     /// One whole trading day at full speed, and proof that the books balance 全速运行一个交易日并证明账平
     Day(crate::day::DayArgs),
     /// Real order flow through the matching engine, compared with the exchange's tape 用真实委托流水回放撮合
@@ -34,11 +36,12 @@ enum Word {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Word::Up(_) | Word::Day(_)) {
+    if matches!(cli.command, Word::Up(_) | Word::Serve(_) | Word::Day(_)) {
         heng_runtime::begin_with_huge_pages();
     }
     let result = match &cli.command {
         Word::Up(args) => crate::up::run(args),
+        Word::Serve(args) => crate::serve::run(args),
         Word::Day(args) => crate::day::run(args),
         Word::Replay(args) => crate::replay::run(args),
         Word::Rules(args) => crate::rules::run(args),

@@ -14,5 +14,6 @@ pub mod journal;
 pub mod market;
 pub mod replay;
 pub mod rules;
+pub mod serve;
 pub mod show;
 pub mod up;

@@ -1,6 +1,6 @@
 //! Where the market begins: a new world, or the one that the journal holds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -15,16 +15,30 @@ use heng_model::{Command, PartitionId, RejectCode, SECOND, TradeDate, UnixNanos}
 use heng_ports::{Answer, CommandPort as _};
 use heng_rulebook::{bundle, bundle_hash};
 
-use super::UpArgs;
 use super::clock::MarketClock;
 use crate::market::{World, WorldOptions};
+
+/// The world that a person asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WorldAsk {
+    /// Client accounts.
+    pub(crate) clients: Option<u32>,
+    /// Instruments.
+    pub(crate) instruments: Option<u32>,
+    /// Seed.
+    pub(crate) seed: Option<u64>,
+    /// Rule files to use instead of those built in.
+    pub(crate) rules: Option<PathBuf>,
+    /// Activate them from the next date on, if they are not the active ones.
+    pub(crate) activate_rules: bool,
+}
 
 /// Topic of the memo that holds the world's options.
 const TOPIC: &str = "up-world";
 /// Commands of one submission while the world is set up.
 const SUBMISSION: usize = 512;
 /// How long an administrative command may take.
-pub(super) const ADMIN_MAX: Duration = Duration::from_secs(30);
+pub(crate) const ADMIN_MAX: Duration = Duration::from_secs(30);
 
 /// The process ends at once if the disk fails: an answer that was given must not turn out untrue.
 fn on_fatal(error: &CoreError) {
@@ -34,7 +48,7 @@ fn on_fatal(error: &CoreError) {
 }
 
 /// Starts the core on `data`.
-pub(super) fn start_core(data: &Path, storage: &Arc<dyn Storage>, clock: &Arc<MarketClock>) -> anyhow::Result<Core> {
+pub(crate) fn start_core(data: &Path, storage: &Arc<dyn Storage>, clock: &Arc<MarketClock>) -> anyhow::Result<Core> {
     let options = CoreOptions {
         data: data.to_owned(),
         partition: PartitionId(0),
@@ -50,16 +64,16 @@ pub(super) fn start_core(data: &Path, storage: &Arc<dyn Storage>, clock: &Arc<Ma
 }
 
 /// What the journal holds.
-pub(super) struct Found {
-    pub(super) time: UnixNanos,
-    pub(super) date: TradeDate,
-    pub(super) day_open: bool,
+pub(crate) struct Found {
+    pub(crate) time: UnixNanos,
+    pub(crate) date: TradeDate,
+    pub(crate) day_open: bool,
     world: Option<Vec<u8>>,
     rules: Option<Vec<u8>>,
 }
 
 impl Found {
-    pub(super) fn look(port: &CorePort) -> Result<Self, CoreError> {
+    pub(crate) fn look(port: &CorePort) -> Result<Self, CoreError> {
         port.inspect(|state: &State| {
             let (date, day_open) = state.trade_date();
             Self {
@@ -73,17 +87,17 @@ impl Found {
     }
 
     /// Whether the world was set up to its first trading day.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.date != TradeDate::NONE
     }
 
     /// The rule files in force: a text of many files in one.
-    pub(super) fn rules(&self) -> anyhow::Result<&[u8]> {
+    pub(crate) fn rules(&self) -> anyhow::Result<&[u8]> {
         self.rules.as_deref().context("the journal holds no rule files")
     }
 }
 
-fn asked(args: &UpArgs) -> WorldOptions {
+fn asked(args: &WorldAsk) -> WorldOptions {
     WorldOptions {
         clients: args.clients.unwrap_or(2_000),
         instruments: args.instruments.unwrap_or(100),
@@ -113,7 +127,7 @@ fn from_memo(memo: &[u8]) -> anyhow::Result<WorldOptions> {
 
 /// Sets the world up, unless the journal holds it. A set-up that was cut off is sent again: what stands is refused as
 /// existing, and changes nothing. Returns what people should know.
-pub(super) fn begin(args: &UpArgs, port: &CorePort, found: &Found) -> anyhow::Result<Vec<String>> {
+pub(crate) fn begin(args: &WorldAsk, port: &CorePort, found: &Found) -> anyhow::Result<Vec<String>> {
     let files = crate::rules::rule_files(args.rules.as_deref())?;
     let held = found.world.as_deref().map(from_memo).transpose()?;
     if held.is_none() && found.time != UnixNanos(0) {
@@ -136,7 +150,7 @@ pub(super) fn begin(args: &UpArgs, port: &CorePort, found: &Found) -> anyhow::Re
     Ok(vec![format!("new market: {} clients, {} instruments, {}", options.clients, options.instruments, options.date)])
 }
 
-fn is_other(args: &UpArgs, held: WorldOptions) -> bool {
+fn is_other(args: &WorldAsk, held: WorldOptions) -> bool {
     args.clients.is_some_and(|n| n != held.clients)
         || args.instruments.is_some_and(|n| n != held.instruments)
         || args.seed.is_some_and(|n| n != held.seed)
@@ -144,7 +158,7 @@ fn is_other(args: &UpArgs, held: WorldOptions) -> bool {
 
 /// Design rule 8: other files are never applied silently; a person asks for their activation.
 fn compare_rules(
-    args: &UpArgs,
+    args: &WorldAsk,
     port: &CorePort,
     found: &Found,
     files: &[(String, String)],
@@ -200,7 +214,7 @@ fn set_up(port: &CorePort, world: &World) -> anyhow::Result<()> {
 }
 
 /// An instant as people write it in China, to the second.
-pub(super) fn time_text(time: UnixNanos) -> String {
+pub(crate) fn time_text(time: UnixNanos) -> String {
     let seconds = time.time_of_day() / SECOND;
     let date = time.date().map(|date| date.to_string()).unwrap_or_default();
     format!("{date} {:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)

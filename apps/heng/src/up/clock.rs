@@ -20,10 +20,10 @@ impl Hand {
 }
 
 /// Tells the simulated time. Begins standing at zero.
-pub(super) struct MarketClock(Mutex<Hand>);
+pub(crate) struct MarketClock(Mutex<Hand>);
 
 impl MarketClock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Hand { at: 0, since: Instant::now(), pace: 0 }))
     }
 
@@ -32,13 +32,13 @@ impl MarketClock {
     }
 
     /// Stands at `at`, or where it is if that is later.
-    pub(super) fn hold(&self, at: UnixNanos) {
+    pub(crate) fn hold(&self, at: UnixNanos) {
         let mut hand = self.hand();
         *hand = Hand { at: hand.now().max(at.0), since: Instant::now(), pace: 0 };
     }
 
     /// Runs on from where it is, `pace` times as fast as the wall.
-    pub(super) fn run(&self, pace: u32) {
+    pub(crate) fn run(&self, pace: u32) {
         let mut hand = self.hand();
         if hand.pace != pace {
             *hand = Hand { at: hand.now(), since: Instant::now(), pace };

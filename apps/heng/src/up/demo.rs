@@ -4,7 +4,7 @@ use heng_core::CorePort;
 use heng_engine::State;
 use heng_model::{AccountKind, AccountStatus, Board, Currency, Money, Phase, Price, Qty, notional, rights};
 
-use super::DEMO_CLIENTS;
+use crate::serve::core_side::DEMO_CLIENTS;
 
 /// An order that the market takes now.
 struct FirstOrder {

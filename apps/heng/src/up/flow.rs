@@ -43,7 +43,7 @@ struct Sight {
 }
 
 /// Trades for the clients of the world, except the demo clients.
-pub(super) struct LiveFlow {
+pub(crate) struct LiveFlow {
     port: CorePort,
     rng: Rng,
     /// Accounts up to this row are for demos.
@@ -92,7 +92,7 @@ fn look(state: &State, demo_rows: u32, mut rng: Rng) -> Sight {
 
 impl LiveFlow {
     /// A flow from a seed; `began` tells this start from earlier ones, so that its keys are new.
-    pub(super) fn new(port: CorePort, seed: u64, demo_rows: u32, began: u64) -> Self {
+    pub(crate) fn new(port: CorePort, seed: u64, demo_rows: u32, began: u64) -> Self {
         let (answers, answered) = channel();
         Self {
             port,
@@ -110,7 +110,7 @@ impl LiveFlow {
     }
 
     /// Looks at the market.
-    pub(super) fn refresh(&mut self) -> Result<(), CoreError> {
+    pub(crate) fn refresh(&mut self) -> Result<(), CoreError> {
         let (demo_rows, rng) = (self.demo_rows, Rng::new(self.rng.draw(), 1));
         self.sight = self.port.inspect(move |state| look(state, demo_rows, rng))?;
         for quote in &self.sight.quotes {
@@ -121,13 +121,13 @@ impl LiveFlow {
     }
 
     /// Sends `count` orders into a call auction.
-    pub(super) fn auction(&mut self, count: usize) -> Result<(), CoreError> {
+    pub(crate) fn auction(&mut self, count: usize) -> Result<(), CoreError> {
         let orders: Vec<NewOrder> = (0..count).filter_map(|_| self.order()).collect();
         self.send(orders)
     }
 
     /// Sends `count` orders, and cancels about a third as many; takes what was answered.
-    pub(super) fn trade(&mut self, count: usize) -> Result<(), CoreError> {
+    pub(crate) fn trade(&mut self, count: usize) -> Result<(), CoreError> {
         self.take_answers();
         if self.waiting.len() > WAITING_MAX {
             return Ok(());

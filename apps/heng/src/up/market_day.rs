@@ -11,12 +11,12 @@ use heng_model::{Command, Exchange, SECOND, TradeDate, UnixNanos};
 use heng_ports::{Answer, CommandPort as _};
 use heng_rulebook::Rulebook;
 use heng_runtime::Clock as _;
-use heng_trading::ViewStatus;
 use tokio::sync::watch;
 
 use super::begin::{ADMIN_MAX, Found};
 use super::clock::MarketClock;
 use super::flow::LiveFlow;
+use crate::serve::core_side::Lag;
 
 const HOUR: i64 = 3_600;
 const MINUTE: i64 = 60;
@@ -50,25 +50,26 @@ const fn pace(second_of_day: i64) -> u32 {
 }
 
 /// Drives the market.
-pub(super) struct MarketDay {
-    pub(super) port: CorePort,
-    pub(super) clock: Arc<MarketClock>,
-    pub(super) view: Arc<ViewStatus>,
-    pub(super) flow: LiveFlow,
+pub(crate) struct MarketDay {
+    pub(crate) port: CorePort,
+    pub(crate) clock: Arc<MarketClock>,
+    /// How far the slowest view lags.
+    pub(crate) lag: Lag,
+    pub(crate) flow: LiveFlow,
     /// Orders of the background flow in a second.
-    pub(super) rate: u32,
-    pub(super) seed: u64,
+    pub(crate) rate: u32,
+    pub(crate) seed: u64,
 }
 
 /// What the market tells once it trades.
-pub(super) type Live = Sender<()>;
+pub(crate) type Live = Sender<()>;
 
 impl MarketDay {
     /// Runs until told to stop. Tells `live` when continuous trading has begun for the first time.
     ///
     /// # Errors
     /// If the core has stopped or refuses to open or close a day.
-    pub(super) fn run(mut self, found: &Found, live: &Live, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self, found: &Found, live: &Live, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut date = self.resume(found)?;
         let mut live = Some(live);
         let (mut looked, mut stepped, mut owed) = (Instant::now(), Instant::now(), 0.0);
@@ -97,7 +98,7 @@ impl MarketDay {
                 // Whoever waits for it may be gone, because the process is stopping.
                 let _ = live.send(());
             }
-            if self.view.lag() < FLOW_LAG_MAX {
+            if (self.lag)() < FLOW_LAG_MAX {
                 let whole = owed.floor();
                 owed -= whole;
                 ignore_full_disk(self.flow.trade(whole as usize))?;
@@ -208,7 +209,7 @@ mod tests {
     use heng_journal::OsStorage;
     use heng_model::Phase;
 
-    use super::super::{UpArgs, begin};
+    use super::super::begin::{self, WorldAsk};
     use super::*;
 
     #[test]
@@ -231,13 +232,12 @@ mod tests {
         let (storage, clock) = (OsStorage::shared(), Arc::new(MarketClock::new()));
         let core = begin::start_core(&folder, &storage, &clock).expect("the core starts");
         let port = core.port();
-        let args = UpArgs { clients: Some(50), instruments: Some(20), ..UpArgs::for_tests(&folder) };
+        let args = WorldAsk { clients: Some(50), instruments: Some(20), ..WorldAsk::default() };
         let found = Found::look(&port).expect("the core runs");
         begin::begin(&args, &port, &found).expect("the world is set up");
         let found = Found::look(&port).expect("the core runs");
-        let view = Arc::new(ViewStatus::at(0));
         let flow = LiveFlow::new(port.clone(), 1, 5, 1);
-        let mut day = MarketDay { port: port.clone(), clock, view, flow, rate: 0, seed: 1 };
+        let mut day = MarketDay { port: port.clone(), clock, lag: Box::new(|| Duration::ZERO), flow, rate: 0, seed: 1 };
         let mut date = day.resume(&found).expect("the first day opens");
         for expected in ["2026-07-07", "2026-07-08", "2026-07-09", "2026-07-10", "2026-07-13"] {
             day.flow.trade(50).expect("the flow trades");

@@ -30,9 +30,15 @@ impl Health {
         self.parts.lock().expect("no holder of this lock panics").push((name, Box::new(ask)));
     }
 
-    pub(crate) fn answer(&self) -> Response {
+    /// What every part says of itself now.
+    #[must_use]
+    pub fn checks(&self) -> Vec<(&'static str, Check)> {
         let parts = self.parts.lock().expect("no holder of this lock panics");
-        let checks: Vec<(&str, Check)> = parts.iter().map(|(name, ask)| (*name, ask())).collect();
+        parts.iter().map(|(name, ask)| (*name, ask())).collect()
+    }
+
+    pub(crate) fn answer(&self) -> Response {
+        let checks = self.checks();
         let status = if checks.iter().all(|(_, check)| check.well) { "ok" } else { "degraded" };
         let told: serde_json::Map<String, serde_json::Value> = checks
             .into_iter()

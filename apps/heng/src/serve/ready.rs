@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 /// Removes a file that an earlier start left behind.
-pub(super) fn clear(file: &Path) -> anyhow::Result<()> {
+pub(crate) fn clear(file: &Path) -> anyhow::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("remove the old ready file {}", file.display()))
@@ -15,12 +15,12 @@ pub(super) fn clear(file: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Writes `{"http": address}` beside the file and gives it its name.
-pub(super) fn write(file: &Path, address: &str) -> anyhow::Result<()> {
+/// Writes what clients need to know beside the file and gives it its name.
+pub(crate) fn write(file: &Path, told: &serde_json::Value) -> anyhow::Result<()> {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = Path::new(&name);
-    let text = serde_json::json!({ "http": address }).to_string();
+    let text = told.to_string();
     let written = (|| {
         let mut out = std::fs::File::create(temporary)?;
         writeln!(out, "{text}")?;
@@ -39,12 +39,12 @@ mod tests {
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("ready.json");
         clear(&file).expect("nothing to remove");
-        write(&file, "http://127.0.0.1:5").expect("it is written");
+        write(&file, &serde_json::json!({ "http": "http://127.0.0.1:5" })).expect("it is written");
         assert_eq!(std::fs::read_to_string(&file).expect("a file"), "{\"http\":\"http://127.0.0.1:5\"}\n");
         assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1);
         clear(&file).expect("it is removed");
         assert!(!file.exists());
         std::fs::remove_dir_all(&folder).expect("the folder is removed");
-        assert!(write(&folder.join("none/ready.json"), "x").is_err());
+        assert!(write(&folder.join("none/ready.json"), &serde_json::json!({})).is_err());
     }
 }

@@ -1,0 +1,279 @@
+//! The configuration file of a process: TOML, every key optional, unknown keys refused.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use heng_transport::TlsFiles;
+use serde::Deserialize;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The HTTP door.
+    pub http: HttpConfig,
+    /// The FIX door.
+    pub fix: FixConfig,
+    /// The core: where it listens, or where it is.
+    pub core: CoreConfig,
+    /// The certificate of this process for links between roles.
+    pub tls: Option<RoleTls>,
+    /// The tables of the services.
+    pub store: StoreConfig,
+    /// The simulated market.
+    pub market: MarketConfig,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Where to listen; port 0 = any free one. Default 127.0.0.1:8600.
+    pub address: SocketAddr,
+    /// PEM chain; with `tls_key` the door speaks TLS only.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM key.
+    pub tls_key: Option<PathBuf>,
+    /// Requests a second of one principal; twice as many in a burst.
+    pub principal_per_s: NonZeroU32,
+    /// Requests a second of one address without a good credential.
+    pub stranger_per_s: NonZeroU32,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Requests at once.
+    pub requests_max: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8600)),
+            tls_certificate: None,
+            tls_key: None,
+            principal_per_s: NonZeroU32::new(2_000).expect("not zero"),
+            stranger_per_s: NonZeroU32::new(50).expect("not zero"),
+            connections_max: 16_384,
+            requests_max: 512,
+        }
+    }
+}
+
+/// `[fix]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct FixConfig {
+    /// Where to listen; port 0 = any free one. Default 127.0.0.1:8610.
+    pub address: SocketAddr,
+    /// The sessions; none = one demo session where there are demo clients.
+    pub sessions: Vec<FixSession>,
+}
+
+impl Default for FixConfig {
+    fn default() -> Self {
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8610)), sessions: Vec::new() }
+    }
+}
+
+/// `[[fix.sessions]]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct FixSession {
+    /// BeginString, for example FIX.4.4 or FIXT.1.1.
+    pub begin: String,
+    /// DefaultApplVerID of FIXT.1.1: 7 = FIX 5.0, 8 = SP1, 9 = SP2; names like FIX.5.0SP2 are understood too.
+    pub default_appl_ver: Option<String>,
+    /// Our CompID.
+    pub sender: String,
+    /// The other side's CompID.
+    pub target: String,
+    /// Heartbeat interval in seconds, if the other side does not tell one.
+    #[serde(default = "heartbeat_s")]
+    pub heartbeat_s: u32,
+    /// Sequence numbers begin at 1 with every logon.
+    #[serde(default)]
+    pub reset_on_logon: bool,
+    /// What answers.
+    #[serde(default)]
+    pub application: FixApplicationKind,
+    /// Sign-in name of the principal for whom a trading session acts; none = the first demo client.
+    pub user: Option<String>,
+}
+
+const fn heartbeat_s() -> u32 {
+    30
+}
+
+/// What answers a FIX session.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum FixApplicationKind {
+    /// Orders and reports.
+    #[default]
+    Trading,
+    /// Every application message comes back; for conformance suites.
+    Echo,
+}
+
+/// `[core]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreConfig {
+    /// Where the core role listens for other roles; none = it is reached in this process only.
+    pub listen: Option<SocketAddr>,
+    /// Where the core is, for a process without the core role.
+    pub url: Option<SocketAddr>,
+    /// The name in the core's certificate.
+    pub name: Option<String>,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct RoleTls {
+    /// PEM chain of this process.
+    pub certificate: PathBuf,
+    /// PEM key of this process.
+    pub key: PathBuf,
+    /// PEM certificates of the authorities that issue role certificates.
+    pub authorities: PathBuf,
+}
+
+impl RoleTls {
+    /// As the transport takes it.
+    #[must_use]
+    pub fn files(&self) -> TlsFiles {
+        TlsFiles {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            authorities: Some(self.authorities.clone()),
+        }
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// `sqlite` (files in the data folder) or `postgres://…`.
+    pub url: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: "sqlite".into() }
+    }
+}
+
+/// `[market]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct MarketConfig {
+    /// Whether the core role trades a simulated market all day.
+    pub simulate: bool,
+    /// Orders of the background flow in a second.
+    pub flow: u32,
+    /// Client accounts of a new market.
+    pub clients: u32,
+    /// Instruments of a new market.
+    pub instruments: u32,
+    /// Seed of a new market.
+    pub seed: u64,
+}
+
+impl Default for MarketConfig {
+    fn default() -> Self {
+        Self { simulate: true, flow: 200, clients: 2_000, instruments: 100, seed: 1 }
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no TOML, or holds a key that is not known.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("read {}", path.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The file, or the defaults where none is given.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_or_default(path: Option<&Path>) -> anyhow::Result<Self> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let http = &self.http;
+        anyhow::ensure!(
+            http.tls_certificate.is_some() == http.tls_key.is_some(),
+            "http.tls_certificate and http.tls_key are given together or not at all"
+        );
+        anyhow::ensure!(
+            http.requests_max >= 1 && http.requests_max < http.connections_max,
+            "http.requests_max must be at least 1 and below http.connections_max"
+        );
+        anyhow::ensure!(self.fix.sessions.len() <= 1_000, "fix.sessions: at most 1000");
+        anyhow::ensure!(self.market.flow <= 5_000, "market.flow: at most 5000 orders a second");
+        let store = &self.store.url;
+        anyhow::ensure!(
+            store == "sqlite" || store.starts_with("postgres://") || store.starts_with("postgresql://"),
+            "store.url must be \"sqlite\" or begin with postgres://"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let error = Config::parse(text).expect_err(text);
+        assert!(format!("{error:#}").contains(expected), "{error:#}");
+    }
+
+    #[test]
+    fn nothing_is_needed_and_everything_is_read() {
+        assert_eq!(Config::parse("").expect("empty"), Config::default());
+        let text = r#"
+            [http]
+            address = "127.0.0.1:0"
+            [core]
+            url = "127.0.0.1:7600"
+            [tls]
+            certificate = "a.pem"
+            key = "a.key"
+            authorities = "ca.pem"
+            [[fix.sessions]]
+            begin = "FIXT.1.1"
+            default_appl_ver = "FIX.5.0SP2"
+            sender = "HENG"
+            target = "PARTNER"
+            reset_on_logon = true
+            application = "echo"
+        "#;
+        let config = Config::parse(text).expect("a good file");
+        assert_eq!(config.fix.sessions[0].application, FixApplicationKind::Echo);
+        assert_eq!(config.fix.sessions[0].heartbeat_s, 30);
+        assert_eq!(config.core.url.map(|url| url.port()), Some(7600));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        check("[http]\nport = 1", "unknown field `port`");
+        check("[store]\nurl = \"mysql://x\"", "store.url");
+        check("[http]\ntls_key = \"x\"", "together");
+        check("[[fix.sessions]]\nbegin = \"FIX.4.4\"\nsender = \"A\"", "missing field `target`");
+        check("[market]\nflow = 100000", "market.flow");
+    }
+}
