@@ -17,6 +17,7 @@
 mod api;
 mod error;
 mod fields;
+pub mod fix;
 mod guard;
 mod health;
 mod json;

@@ -16,6 +16,7 @@
 mod answer;
 mod api;
 mod directory;
+mod fix_desk;
 mod fold;
 mod fold_error;
 mod follow;
@@ -30,6 +31,7 @@ mod telemetry;
 mod view;
 
 pub use api::{DoorOptions, Doors, routes};
+pub use fix_desk::FixDesk;
 pub use fold_error::{FoldError, Noun};
 pub use status::{Parked, RecentTrade, ViewStatus};
 pub use view::{TradingView, ViewError, ViewOptions, ViewReader};
