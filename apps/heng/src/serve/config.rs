@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use heng_transport::TlsFiles;
+use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
 use serde::Deserialize;
 
 /// Everything that can be configured.
@@ -105,15 +106,20 @@ const fn heartbeat_s() -> u32 {
     30
 }
 
-/// What answers a FIX session.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum FixApplicationKind {
-    /// Orders and reports.
-    #[default]
-    Trading,
-    /// Every application message comes back; for conformance suites.
-    Echo,
+impl FixSession {
+    /// As the FIX engine takes it.
+    #[must_use]
+    pub fn session(&self) -> FixSessionConfig {
+        FixSessionConfig {
+            begin: self.begin.clone(),
+            default_appl_ver: self.default_appl_ver.clone(),
+            sender: self.sender.clone(),
+            target: self.target.clone(),
+            heartbeat_s: self.heartbeat_s,
+            reset_on_logon: self.reset_on_logon,
+            application: self.application,
+        }
+    }
 }
 
 /// `[core]`.
@@ -223,6 +229,9 @@ impl Config {
             "http.requests_max must be at least 1 and below http.connections_max"
         );
         anyhow::ensure!(self.fix.sessions.len() <= 1_000, "fix.sessions: at most 1000");
+        for session in &self.fix.sessions {
+            session.session().identity()?;
+        }
         anyhow::ensure!(self.market.flow <= 5_000, "market.flow: at most 5000 orders a second");
         let store = &self.store.url;
         anyhow::ensure!(

@@ -8,6 +8,7 @@ mod console;
 pub(crate) mod core_side;
 pub(crate) mod doors;
 pub(crate) mod face;
+mod fix_door;
 pub(crate) mod logs;
 mod open_gate;
 mod papers;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -59,7 +60,8 @@ pub(crate) struct System {
     parts: SystemParts,
     started: (UnixNanos, Instant),
     history: Mutex<History>,
-    document: Mutex<Arc<Value>>,
+    /// As it is sent: it is large, and whoever asks may not be signed in.
+    document: Mutex<Bytes>,
     schemas: Mutex<Arc<std::collections::BTreeMap<String, Value>>>,
 }
 
@@ -300,7 +302,7 @@ impl System {
 
     /// What `/openapi.json` and `/v1/schemas` tell; known once every service has declared its operations.
     pub(crate) fn publish(&self, api: &Api) {
-        *self.document.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(api.document());
+        *self.document.lock().unwrap_or_else(PoisonError::into_inner) = Bytes::from(api.document().to_string());
         *self.schemas.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(api.message_schemas());
     }
 
@@ -406,9 +408,9 @@ async fn list_rejects() -> Json<RejectsShown> {
     Json(RejectsShown { rejects: RejectCode::ALL.iter().map(shown).collect() })
 }
 
-async fn show_document(State(system): Shared) -> Json<Value> {
-    let document = Arc::clone(&system.document.lock().unwrap_or_else(PoisonError::into_inner));
-    Json(document.as_ref().clone())
+async fn show_document(State(system): Shared) -> Response {
+    let document = system.document.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
 async fn list_schemas(State(system): Shared) -> Json<SchemasShown> {

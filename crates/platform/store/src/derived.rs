@@ -1,13 +1,11 @@
 //! Derived tables: rows and the event position that they were made from, in one transaction.
 
-use std::path::{Path, PathBuf};
-
-use sqlx::sqlite::{SqlitePool, SqliteSynchronous};
-use sqlx::{Executor as _, Row as _, Transaction};
-
+use crate::connection::{Connection, FromRow, Row};
 use crate::error::StoreError;
-use crate::open::{Pools, StoreOptions, remove};
-use crate::{Connection, Database};
+use crate::open::{Pools, Safety, remove};
+use crate::schema::{for_engine, holds_table};
+use crate::statement::Sql;
+use crate::url::{Place, StoreOptions};
 
 /// The next event that a view will take: everything before it is in the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,25 +33,25 @@ impl Position {
     }
 }
 
-/// The tables of a view. A change of the text asks for a higher version, and the file is then made again.
+/// The tables of a view. A change of the text asks for a higher version, and the tables are then made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// Name of the view, stable.
     pub view: &'static str,
     /// Version, from 1.
     pub version: u32,
-    /// The statements that make the tables.
+    /// The statements that make the tables, in the subset that both engines take.
     pub sql: &'static str,
 }
 
 /// What was found when a derived store was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// There was no file; the view begins with the first event.
+    /// There were no tables; the view begins with the first event.
     New,
     /// The view goes on from here.
     Resumed(Position),
-    /// The file held tables of this other version and was dropped; the view begins with the first event.
+    /// There were tables of this other version (0 = unknown), which were dropped; the view begins with the first event.
     Outdated(u32),
 }
 
@@ -62,65 +60,68 @@ pub enum Opened {
 pub struct DerivedStore {
     pools: Pools,
     schema: Schema,
-    path: PathBuf,
+    place: Place,
 }
 
-const POSITION: &str = "CREATE TABLE event_position (
+const POSITION_TABLE: &str = "view_position";
+const CREATE_POSITION: &str = "CREATE TABLE view_position (
     view TEXT NOT NULL PRIMARY KEY,
+    version BIGINT NOT NULL,
     sequence BIGINT NOT NULL CHECK (sequence >= 1),
     event BIGINT NOT NULL CHECK (event >= 0)
 )";
+const READ_POSITION: &str = "SELECT sequence, event FROM view_position WHERE view = $1";
+
+impl FromRow for Position {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let (sequence, index): (i64, i64) = FromRow::from_row(row)?;
+        Ok(Self { sequence: sequence.cast_unsigned().max(1), index: u32::try_from(index).unwrap_or(0) })
+    }
+}
 
 impl DerivedStore {
     /// Opens the tables, or makes them. Tables of another version are dropped: they can be made again from the events.
     ///
     /// # Errors
-    /// If the file is no sound database or the disk fails.
+    /// If the place holds no sound database, or the disk or the server fails.
     pub async fn open(options: &StoreOptions, schema: Schema) -> Result<(Self, Opened), StoreError> {
-        let mut pools = Pools::open(options, SqliteSynchronous::Normal).await?;
-        let found = version_of(&pools.writer).await?;
-        let mut opened = if found == 0 { Opened::New } else { Opened::Outdated(found) };
-        if found != 0 && found != schema.version {
+        let mut pools = Pools::open(options, Safety::Normal).await?;
+        let found = found_in(&pools, schema).await?;
+        if let Opened::Outdated(_) = found {
             pools.close().await;
-            remove(&options.path)?;
-            pools = Pools::open(options, SqliteSynchronous::Normal).await?;
+            remove(&options.place).await?;
+            pools = Pools::open(options, Safety::Normal).await?;
         }
-        let store = Self { pools, schema, path: options.path.clone() };
-        if found == schema.version {
-            opened = Opened::Resumed(store.position().await?);
-        } else {
+        let store = Self { pools, schema, place: options.place.clone() };
+        if !matches!(found, Opened::Resumed(_)) {
             store.create().await?;
         }
-        Ok((store, opened))
+        Ok((store, found))
     }
 
-    /// Drops the file and begins again with the first event. Nobody may use the old store any more.
+    /// Drops the tables and begins again with the first event. Nobody may use the old store any more.
     ///
     /// # Errors
-    /// If the file cannot be removed or made.
+    /// If the tables cannot be removed or made.
     pub async fn rebuild(options: &StoreOptions, schema: Schema) -> Result<Self, StoreError> {
-        remove(&options.path)?;
+        remove(&options.place).await?;
         Self::open(options, schema).await.map(|(store, _)| store)
     }
 
     async fn create(&self) -> Result<(), StoreError> {
-        let failed = "create the tables of a view";
-        let mut transaction = self.pools.writer.begin().await.map_err(StoreError::sql(failed))?;
-        transaction.execute(POSITION).await.map_err(StoreError::sql(failed))?;
-        transaction.execute(sqlx::raw_sql(self.schema.sql)).await.map_err(StoreError::sql(failed))?;
-        let start = Position::START;
-        write_position(&mut transaction, self.schema.view, start, "INSERT INTO event_position VALUES ($3, $1, $2)")
-            .await?;
-        // The pragma takes no parameters; the version is a number of ours.
-        let version = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", self.schema.version));
-        transaction.execute(sqlx::raw_sql(version)).await.map_err(StoreError::sql(failed))?;
-        transaction.commit().await.map_err(StoreError::sql(failed))
+        let mut connection = self.pools.write().await?;
+        connection.execute(CREATE_POSITION).await?;
+        let text = for_engine(self.schema.sql, connection.engine());
+        connection.run_text(text).await?;
+        let start = Sql::new("INSERT INTO view_position (view, version, sequence, event) VALUES ($1, $2, 1, 0)");
+        connection.execute(start.bind(self.schema.view).bind(i64::from(self.schema.version))).await?;
+        connection.commit().await
     }
 
-    /// The file.
+    /// Where the tables are.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub const fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The next event that the view will take.
@@ -128,8 +129,7 @@ impl DerivedStore {
     /// # Errors
     /// If the database fails.
     pub async fn position(&self) -> Result<Position, StoreError> {
-        let mut connection = self.pools.readers.acquire().await.map_err(StoreError::sql("read a view's position"))?;
-        read_position(&mut connection, self.schema.view).await
+        read_position(&mut self.pools.read().await?, self.schema.view).await
     }
 
     /// Begins a batch; there is one at a time. Dropping it undoes it.
@@ -137,10 +137,9 @@ impl DerivedStore {
     /// # Errors
     /// If the database fails or the writer is busy for too long.
     pub async fn begin(&self) -> Result<Batch, StoreError> {
-        let begun = self.pools.writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(StoreError::sql("begin a batch"))?;
-        let from = read_position(&mut transaction, self.schema.view).await?;
-        Ok(Batch { transaction, view: self.schema.view, from })
+        let mut connection = self.pools.write().await?;
+        let from = read_position(&mut connection, self.schema.view).await?;
+        Ok(Batch { connection, view: self.schema.view, from })
     }
 
     /// A consistent look at the rows, and the position that they were made from.
@@ -148,12 +147,12 @@ impl DerivedStore {
     /// # Errors
     /// If the database fails or all readers are busy for too long.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut transaction = self.pools.readers.begin().await.map_err(StoreError::sql("begin to read a view"))?;
-        let position = read_position(&mut transaction, self.schema.view).await?;
-        Ok(Snapshot { transaction, position })
+        let mut connection = self.pools.read().await?;
+        let position = read_position(&mut connection, self.schema.view).await?;
+        Ok(Snapshot { connection, position })
     }
 
-    /// Closes all connections; what was committed is in the file.
+    /// Closes all connections; what was committed stays.
     pub async fn close(&self) {
         self.pools.close().await;
     }
@@ -161,7 +160,7 @@ impl DerivedStore {
 
 /// Changes to the rows that become visible, together with the new position, or not at all.
 pub struct Batch {
-    transaction: Transaction<'static, Database>,
+    connection: Connection,
     view: &'static str,
     from: Position,
 }
@@ -175,31 +174,32 @@ impl Batch {
 
     /// The connection to write with.
     pub fn connection(&mut self) -> &mut Connection {
-        &mut self.transaction
+        &mut self.connection
     }
 
     /// Stores `to` with the rows and makes both visible.
     ///
     /// # Errors
-    /// If the database fails; nothing is then changed.
+    /// If the database fails or another process moved the position; nothing is then changed.
     ///
     /// # Panics
     /// If the position would go back: our own bug.
     pub async fn commit(mut self, to: Position) -> Result<(), StoreError> {
         assert!(to >= self.from, "the position of a view never goes back");
-        let found = read_position(&mut self.transaction, self.view).await?;
-        if found != self.from {
-            return Err(StoreError::Moved { view: self.view, found, expected: self.from });
+        // The old position stands in the condition: of two writers, one finds no row.
+        let update = "UPDATE view_position SET sequence = $1, event = $2 WHERE view = $3 AND sequence = $4 AND event = $5";
+        let update = Sql::new(update).bind(to.sequence).bind(i64::from(to.index)).bind(self.view);
+        let moved = self.connection.execute(update.bind(self.from.sequence).bind(i64::from(self.from.index))).await?;
+        if moved != 1 {
+            return Err(StoreError::Moved { view: self.view, expected: self.from });
         }
-        let update = "UPDATE event_position SET sequence = $1, event = $2 WHERE view = $3";
-        write_position(&mut self.transaction, self.view, to, update).await?;
-        self.transaction.commit().await.map_err(StoreError::sql("commit a batch"))
+        self.connection.commit().await
     }
 }
 
 /// Rows as they were at one position.
 pub struct Snapshot {
-    transaction: Transaction<'static, Database>,
+    connection: Connection,
     position: Position,
 }
 
@@ -212,31 +212,28 @@ impl Snapshot {
 
     /// The connection to read with.
     pub fn connection(&mut self) -> &mut Connection {
-        &mut self.transaction
+        &mut self.connection
     }
 }
 
-async fn version_of(pool: &SqlitePool) -> Result<u32, StoreError> {
-    let row =
-        sqlx::query("PRAGMA user_version").fetch_one(pool).await.map_err(StoreError::sql("read a view's version"))?;
-    row.try_get(0).map_err(StoreError::sql("read a view's version"))
+async fn found_in(pools: &Pools, schema: Schema) -> Result<Opened, StoreError> {
+    let mut connection = pools.read().await?;
+    if !holds_table(&mut connection, None).await? {
+        return Ok(Opened::New);
+    }
+    if !holds_table(&mut connection, Some(POSITION_TABLE)).await? {
+        return Ok(Opened::Outdated(0));
+    }
+    let version = Sql::new("SELECT version FROM view_position WHERE view = $1").bind(schema.view);
+    let found: Option<(i64,)> = connection.find(version).await?;
+    let found = found.map_or(0, |(version,)| u32::try_from(version).unwrap_or(0));
+    if found != schema.version {
+        return Ok(Opened::Outdated(found));
+    }
+    read_position(&mut connection, schema.view).await.map(Opened::Resumed)
 }
 
 async fn read_position(connection: &mut Connection, view: &'static str) -> Result<Position, StoreError> {
-    let failed = "read a view's position";
-    let query = sqlx::query("SELECT sequence, event FROM event_position WHERE view = $1").bind(view);
-    let row = query.fetch_one(connection).await.map_err(StoreError::sql(failed))?;
-    let sequence: i64 = row.try_get(0).map_err(StoreError::sql(failed))?;
-    let index: i64 = row.try_get(1).map_err(StoreError::sql(failed))?;
-    Ok(Position { sequence: sequence.cast_unsigned().max(1), index: u32::try_from(index).unwrap_or(0) })
-}
-
-async fn write_position(
-    connection: &mut Connection,
-    view: &'static str,
-    to: Position,
-    sql: &'static str,
-) -> Result<(), StoreError> {
-    let query = sqlx::query(sql).bind(to.sequence.cast_signed()).bind(i64::from(to.index)).bind(view);
-    query.execute(connection).await.map(|_| ()).map_err(StoreError::sql("write a view's position"))
+    let found = connection.find(Sql::new(READ_POSITION).bind(view)).await?;
+    found.ok_or(StoreError::Missing("the position of a view"))
 }

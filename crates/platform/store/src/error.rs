@@ -23,29 +23,37 @@ pub enum StoreError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// The migrations of an owned store do not fit what was applied before.
-    #[error("migrate {path}: {source}")]
+    /// The steps of an owned store do not fit what was applied before.
+    #[error("migrate {place}, step {version} of {set}: {reason}")]
     Migrate {
-        /// The file.
-        path: PathBuf,
-        /// Why they do not fit.
-        source: sqlx::migrate::MigrateError,
+        /// Where the store is.
+        place: String,
+        /// Whose step: the store's own, or the service's.
+        set: &'static str,
+        /// Its number.
+        version: i64,
+        /// Why it does not fit.
+        reason: String,
     },
     /// A store address that this version cannot open.
     #[error("store.url {url}: {reason}")]
     Url {
-        /// The address.
+        /// The address, without its password.
         url: String,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
+    /// A value that not both engines can hold: our own bug, told where it happens.
+    #[error("the store holds no value of a {0}")]
+    Value(&'static str),
+    /// A row that must always be there.
+    #[error("{0} is missing")]
+    Missing(&'static str),
     /// The position of a view moved between the begin and the commit of a batch: two writers are at work.
-    #[error("view {view}: its position is {found:?}, expected {expected:?}; is another process writing this file?")]
+    #[error("view {view}: its position is not {expected:?} any more; is another process writing it?")]
     Moved {
         /// The view.
         view: &'static str,
-        /// Where it stands now.
-        found: crate::Position,
         /// Where the batch began.
         expected: crate::Position,
     },
@@ -55,5 +63,12 @@ impl StoreError {
     /// Names what was attempted.
     pub(crate) fn sql(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Sql { action, source }
+    }
+
+    /// Whether a row was refused because its key is taken.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };
+        error.is_unique_violation()
     }
 }

@@ -1,33 +1,45 @@
-//! SQL tables of the services: derived ones, rebuilt from events, and owned ones, the system of record.
+//! SQL tables of the services: derived ones, rebuilt from events, and owned ones, the system of record; on SQLite or
+//! on PostgreSQL, by `store.url`.
 //!
-//! Entry points: [`DerivedStore`] keeps rows and the event position that they were made from in one transaction;
-//! [`OwnedStore`] keeps what nobody can rebuild, with migrations; [`insert_rows`] writes many rows in bounded
-//! statements.
+//! Entry points: [`StoreUrl`] says where all tables are and [`StoreUrl::store`] where those of one store are;
+//! [`DerivedStore`] keeps rows and the event position that they were made from in one transaction; [`OwnedStore`] keeps
+//! what nobody can rebuild, with [`Migration`]s, an [`Outbox`] and [`WriteKey`]s; a [`Connection`] runs statements:
+//! [`Sql`] texts that both engines take, and whatever is built with [`sea_query`]; [`insert_rows`] and [`load_rows`]
+//! move many rows in bounded statements.
 //!
-//! *Invariant:* derived and owned tables never share a file (design rule 5).
+//! *Invariant:* derived and owned tables never share a file or a schema (design rule 5).
 //! *Invariant:* the event position moves forward only, in the transaction of the rows: each event counts exactly once.
-//! *Invariant:* one writer per store; readers have their own connections and never wait for it.
-//! *Invariant:* derived files are synced in normal mode (a power loss may cost the last batches, which are made again
-//! from the events), owned files in full mode.
+//! *Invariant:* one writer per store on both engines; readers have their own connections and never wait for it.
+//! *Invariant:* derived tables are synced in normal mode (a power loss may cost the last batches, which are made again
+//! from the events), owned ones in full mode.
+//! *Invariant:* values travel as parameters, never inside the text; an error or a log line never shows a password.
 //!
-//! Deliberately absent: tables of any service, and PostgreSQL: [`StoreUrl`] names it, and refuses it by name until the
-//! engine behind [`Database`] is chosen there.
+//! Deliberately absent: tables of any service; floats, dates and JSON as column types: amounts are integers, times are
+//! nanoseconds, and what both engines hold alike is `BIGINT`, `BOOLEAN`, `TEXT` and `BYTEA`.
 
+mod connection;
 mod derived;
 mod error;
+mod migrate;
 mod open;
+mod outbox;
 mod owned;
 mod rows;
+mod schema;
+mod statement;
+mod url;
+mod value;
+mod write_keys;
 
+pub use connection::{Connection, Field, FromRow, Row};
 pub use derived::{Batch, DerivedStore, Opened, Position, Schema, Snapshot};
 pub use error::StoreError;
-pub use open::{StoreOptions, StoreUrl};
-pub use owned::{Migration, OwnedStore};
-pub use rows::{VARIABLES_MAX, insert_rows, load_rows};
-
-/// The SQL engine that is built in. Everything outside this crate names it by this word only.
-pub type Database = sqlx::Sqlite;
-/// A connection to it.
-pub type Connection = sqlx::SqliteConnection;
-/// A row of it.
-pub type Row = sqlx::sqlite::SqliteRow;
+pub use migrate::Migration;
+pub use outbox::{OUTBOX_PAGE_MAX, Outbox, OutboxRow, Publication};
+pub use owned::{Change, OwnedStore};
+pub use rows::{RowValues, VARIABLES_MAX, insert_rows, load_rows};
+pub use sea_query;
+pub use statement::{Built, Engine, Sql, Statement};
+pub use url::{Place, Server, StoreOptions, StoreUrl};
+pub use value::Value;
+pub use write_keys::{Known, WRITE_KEY_MAX, WRITE_KEY_NANOS, WriteKey};

@@ -1,91 +1,164 @@
-//! Opening files: one writer, several readers, the right sync mode.
+//! Opening a place: one writer, several readers, the right sync mode.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Executor as _};
 
+use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::url::{Place, StoreOptions};
 
-/// Where tables live: `store.url`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// A SQLite file.
-    Sqlite(PathBuf),
+/// What a commit promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Safety {
+    /// A power loss may take the last commits.
+    Normal,
+    /// What is committed is on the disk.
+    Full,
 }
 
-impl FromStr for StoreUrl {
-    type Err = StoreError;
-
-    /// `sqlite:PATH`. PostgreSQL is known by name and not built in yet.
-    fn from_str(url: &str) -> Result<Self, StoreError> {
-        let refused = |reason| StoreError::Url { url: url.to_owned(), reason };
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Err(refused("PostgreSQL is not built into this version; use sqlite:PATH"));
-        }
-        match url.strip_prefix("sqlite:") {
-            Some("" | ":memory:") => Err(refused("a store needs a file")),
-            Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
-            None => Err(refused("expected sqlite:PATH")),
-        }
-    }
-}
-
-/// How to open a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreOptions {
-    /// The file; its folder is made if it is missing.
-    pub path: PathBuf,
-    /// Most connections that read at once, at least 1.
-    pub readers: u32,
-    /// How long a connection waits for a lock or a free place.
-    pub wait_max: Duration,
-}
-
-impl StoreOptions {
-    /// The usual: 4 readers, 5 s of waiting.
-    #[must_use]
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), readers: 4, wait_max: Duration::from_secs(5) }
-    }
-}
-
-/// One writer and its readers on one file.
+/// One writer and its readers on one place.
 #[derive(Clone, Debug)]
-pub(crate) struct Pools {
-    pub(crate) writer: SqlitePool,
-    pub(crate) readers: SqlitePool,
+pub(crate) enum Pools {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres { writer: PgPool, readers: PgPool, schema: String },
 }
+
+/// The oldest PostgreSQL that is supported, as `server_version_num` tells it.
+const POSTGRES_MIN: i64 = 150_000;
 
 impl Pools {
-    pub(crate) async fn open(options: &StoreOptions, synchronous: SqliteSynchronous) -> Result<Self, StoreError> {
-        if let Some(folder) = options.path.parent() {
-            let failed = |source| StoreError::Io { action: "create the folder", path: folder.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(failed)?;
+    pub(crate) async fn open(options: &StoreOptions, safety: Safety) -> Result<Self, StoreError> {
+        match &options.place {
+            Place::File(path) => open_file(options, path, safety).await,
+            Place::Schema { server, schema } => open_schema(options, server.connect(), schema, safety).await,
         }
-        let connect = SqliteConnectOptions::new()
-            .filename(&options.path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
-            .busy_timeout(options.wait_max)
-            .foreign_keys(true);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(options.wait_max);
-        let writer = pool().max_connections(1).connect_with(connect.clone()).await;
-        let writer = writer.map_err(StoreError::sql("open the store"))?;
-        let readers = pool().max_connections(options.readers.max(1)).connect_with(connect.pragma("query_only", "on"));
-        Ok(Self { writer, readers: readers.await.map_err(StoreError::sql("open the store for reading"))? })
+    }
+
+    /// Begins the one change that there is at a time, in this process and in others.
+    pub(crate) async fn write(&self) -> Result<Connection, StoreError> {
+        let failed = "begin a change";
+        match self {
+            Self::Sqlite { writer, .. } => {
+                writer.begin_with("BEGIN IMMEDIATE").await.map(Connection::sqlite).map_err(StoreError::sql(failed))
+            }
+            Self::Postgres { writer, schema, .. } => {
+                let begun = writer.begin().await.map_err(StoreError::sql(failed))?;
+                let mut connection = Connection::postgres(begun);
+                // SQLite lets one write at a time; so do we here, or two processes could pass each other's checks.
+                let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL";
+                connection.rows(crate::Sql::new(lock).bind(schema.as_str())).await?;
+                Ok(connection)
+            }
+        }
+    }
+
+    /// Begins a consistent look.
+    pub(crate) async fn read(&self) -> Result<Connection, StoreError> {
+        let failed = "begin to read";
+        match self {
+            Self::Sqlite { readers, .. } => {
+                readers.begin().await.map(Connection::sqlite).map_err(StoreError::sql(failed))
+            }
+            Self::Postgres { readers, .. } => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                readers.begin_with(begin).await.map(Connection::postgres).map_err(StoreError::sql(failed))
+            }
+        }
     }
 
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres { writer, readers, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
     }
 }
 
-/// Removes a database with everything that SQLite keeps beside it.
-pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+async fn open_file(options: &StoreOptions, path: &Path, safety: Safety) -> Result<Pools, StoreError> {
+    if let Some(folder) = path.parent() {
+        let failed = |source| StoreError::Io { action: "create the folder", path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let connect = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(if safety == Safety::Full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
+        .busy_timeout(options.wait_max)
+        .foreign_keys(true);
+    let pool = || SqlitePoolOptions::new().acquire_timeout(options.wait_max);
+    let writer = pool().max_connections(1).connect_with(connect.clone()).await;
+    let writer = writer.map_err(StoreError::sql("open the store"))?;
+    let readers = pool().max_connections(options.readers.max(1)).connect_with(connect.pragma("query_only", "on"));
+    Ok(Pools::Sqlite { writer, readers: readers.await.map_err(StoreError::sql("open the store for reading"))? })
+}
+
+fn milliseconds(wait: Duration) -> String {
+    wait.as_millis().clamp(1, 3_600_000).to_string()
+}
+
+async fn open_schema(
+    options: &StoreOptions,
+    connect: PgConnectOptions,
+    schema: &str,
+    safety: Safety,
+) -> Result<Pools, StoreError> {
+    let failed = StoreError::sql("open the store");
+    let commit = if safety == Safety::Full { "on" } else { "off" };
+    let wait = milliseconds(options.wait_max);
+    let connect = connect.application_name(schema).options([
+        ("search_path", schema),
+        ("synchronous_commit", commit),
+        ("lock_timeout", wait.as_str()),
+        ("idle_in_transaction_session_timeout", "60000"),
+        ("client_min_messages", "warning"),
+    ]);
+    let pool = || PgPoolOptions::new().acquire_timeout(options.wait_max);
+    let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
+    let pools = Pools::Postgres {
+        writer: writer.clone(),
+        readers: pool().max_connections(options.readers.max(1)).connect_lazy_with(connect),
+        schema: schema.to_owned(),
+    };
+    let found = sqlx::query_scalar::<_, String>("SHOW server_version_num").fetch_one(&writer).await;
+    let found = found.map_err(StoreError::sql("ask for the server's version"))?;
+    if found.parse::<i64>().unwrap_or(0) < POSTGRES_MIN {
+        let reason = format!("the server is PostgreSQL {found}; 15 or newer is needed");
+        return Err(StoreError::Url { url: options.place.to_string(), reason });
+    }
+    let mut connection = pools.write().await?;
+    connection.run_text(format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).await?;
+    connection.commit().await?;
+    Ok(pools)
+}
+
+/// Removes a store with everything that belongs to it.
+pub(crate) async fn remove(place: &Place) -> Result<(), StoreError> {
+    match place {
+        Place::File(path) => remove_file(path),
+        Place::Schema { server, schema } => {
+            let failed = "drop the schema";
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(server.connect()).await;
+            let pool = pool.map_err(StoreError::sql(failed))?;
+            let drop = AssertSqlSafe(format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE"));
+            let dropped = pool.execute(sqlx::raw_sql(drop)).await.map(|_| ());
+            pool.close().await;
+            dropped.map_err(StoreError::sql(failed))
+        }
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), StoreError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

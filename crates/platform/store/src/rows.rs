@@ -1,64 +1,87 @@
-//! Many rows in few statements, each inside the engine's limit of variables.
+//! Many rows in few statements, each inside the engines' limits of variables.
 
-use sqlx::query_builder::{QueryBuilder, Separated};
-
+use crate::connection::{Connection, FromRow};
 use crate::error::StoreError;
-use crate::{Connection, Database, Row};
+use crate::statement::Sql;
+use crate::value::Value;
 
 /// Most variables of one statement: below the limits of SQLite (32,766) and PostgreSQL (65,535).
 pub const VARIABLES_MAX: usize = 8_000;
 
+/// Takes the values of one row, in the order of the columns.
+pub struct RowValues<'a> {
+    sql: &'a mut Sql,
+    first: bool,
+}
+
+impl RowValues<'_> {
+    /// The next value.
+    pub fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        if !self.first {
+            self.sql.text_mut().push_str(", ");
+        }
+        self.first = false;
+        self.sql.push_bind(value);
+        self
+    }
+}
+
+/// Puts `VALUES (…), (…)` behind `sql`.
+fn push_rows<T>(sql: &mut Sql, columns: usize, rows: &[T], push: &impl Fn(&mut RowValues<'_>, &T)) {
+    sql.text_mut().reserve(rows.len() * (4 + columns * 7));
+    sql.push("VALUES ");
+    for (number, row) in rows.iter().enumerate() {
+        sql.push(if number == 0 { "(" } else { ", (" });
+        push(&mut RowValues { sql, first: true }, row);
+        sql.push(")");
+    }
+}
+
 /// Writes `rows` of `columns` values each: `head` stands before the values (`INSERT INTO t (a, b)`), `tail` behind
-/// them (`ON CONFLICT …`, or nothing). `push` binds the values of one row.
+/// them (`ON CONFLICT …`, or nothing). `push` gives the values of one row.
 ///
 /// # Errors
-/// If the database refuses a row; rows before it may be written, so call it inside a transaction.
+/// If the database refuses a row; nothing of the transaction may then be committed.
 ///
 /// # Panics
 /// If a row has more values than a statement takes: our own bug.
 pub async fn insert_rows<T>(
     connection: &mut Connection,
-    (head, tail): (&str, &str),
+    (head, tail): (&'static str, &'static str),
     columns: usize,
     rows: &[T],
-    push: impl Fn(&mut Separated<'_, Database, &'static str>, &T),
+    push: impl Fn(&mut RowValues<'_>, &T),
 ) -> Result<(), StoreError> {
     assert!((1..=VARIABLES_MAX).contains(&columns), "a row fits a statement");
     for chunk in rows.chunks(VARIABLES_MAX / columns) {
-        let mut query = QueryBuilder::<Database>::new(head);
-        query.push(" ").push_values(chunk, |mut values, row| push(&mut values, row));
-        query.push(" ").push(tail);
-        // A statement as long as its rows is not worth keeping prepared.
-        let written = query.build().persistent(false).execute(&mut *connection).await;
-        written.map_err(StoreError::sql("write rows"))?;
+        let mut sql = Sql::new(head);
+        sql.push(" ");
+        push_rows(&mut sql, columns, chunk, &push);
+        sql.push(" ").push(tail);
+        connection.execute(sql).await?;
     }
     Ok(())
 }
 
-/// Reads the rows whose `key` columns (one name, or `(a, b)`) are among `keys`; `head` is `SELECT … FROM …`. `push` binds the
-/// `columns` values of one key.
+/// Reads the rows whose `key` columns (one name, or `(a, b)`) are among `keys`; `head` is `SELECT … FROM …`. `push`
+/// gives the `columns` values of one key.
 ///
 /// # Errors
 /// If the database fails or a row does not fit `T`.
-pub async fn load_rows<K, T>(
+pub async fn load_rows<K, T: FromRow>(
     connection: &mut Connection,
-    (head, key): (&str, &str),
+    (head, key): (&'static str, &str),
     columns: usize,
     keys: &[K],
-    push: impl Fn(&mut Separated<'_, Database, &'static str>, &K),
-) -> Result<Vec<T>, StoreError>
-where
-    T: for<'r> sqlx::FromRow<'r, Row>,
-{
+    push: impl Fn(&mut RowValues<'_>, &K),
+) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::with_capacity(keys.len());
     for chunk in keys.chunks(VARIABLES_MAX / columns) {
-        let mut query = QueryBuilder::<Database>::new(head);
-        query.push(" WHERE ").push(key).push(" IN (").push_values(chunk, |mut values, key| push(&mut values, key));
-        query.push(")");
-        let rows = query.build().persistent(false).fetch_all(&mut *connection).await;
-        for row in rows.map_err(StoreError::sql("read rows"))? {
-            found.push(T::from_row(&row).map_err(StoreError::sql("read a row"))?);
-        }
+        let mut sql = Sql::new(head);
+        sql.push(" WHERE ").push(key).push(" IN (");
+        push_rows(&mut sql, columns, chunk, &push);
+        sql.push(")");
+        found.append(&mut connection.load(sql).await?);
     }
     Ok(found)
 }

@@ -2,9 +2,7 @@
 
 use heng_model::event::ParentStatus;
 use heng_model::{AccountId, ClientOrderId, OrderId, OrderStatus, ParentId, TradeDate};
-use heng_store::{Connection, Schema, StoreError};
-use sqlx::Row as _;
-use sqlx::query_builder::QueryBuilder;
+use heng_store::{Connection, Schema, Sql, StoreError};
 
 use crate::tables::{
     AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, ParentRow, PhaseRow, Table,
@@ -28,24 +26,15 @@ pub(crate) struct ListFilter {
     pub(crate) limit: u32,
 }
 
-fn sql(action: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::Sql { action, source }
-}
-
-fn rows_of<T: Table>(rows: &[heng_store::Row], action: &'static str) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|row| T::from_row(row)).collect::<Result<_, _>>().map_err(sql(action))
-}
-
 /// Rows of `T` with `condition` (and order and limit) behind the table's name; `$1`, `$2` … are `values`.
 async fn select<T: Table>(
     connection: &mut Connection,
     condition: &'static str,
     values: &[i64],
 ) -> Result<Vec<T>, StoreError> {
-    // Both parts are texts of this crate; values travel as parameters.
-    let text = sqlx::AssertSqlSafe(format!("{} {condition}", T::SELECT));
-    let query = values.iter().fold(sqlx::query(text), |query, value| query.bind(*value));
-    rows_of(&query.fetch_all(connection).await.map_err(sql("read rows"))?, "read a row")
+    let mut sql = Sql::new(T::SELECT);
+    sql.push(" ").push(condition);
+    connection.load(values.iter().fold(sql, |sql, value| sql.bind(*value))).await
 }
 
 pub(crate) async fn order(connection: &mut Connection, id: OrderId) -> Result<Option<OrderRow>, StoreError> {
@@ -77,7 +66,7 @@ impl Listed for ParentRow {
 }
 
 pub(crate) async fn list<T: Listed>(connection: &mut Connection, filter: &ListFilter) -> Result<Vec<T>, StoreError> {
-    let mut query = QueryBuilder::new(T::SELECT);
+    let mut query = Sql::new(T::SELECT);
     query.push(" WHERE account = ").push_bind(filter.account.0.cast_signed());
     if let Some(id) = filter.client_order {
         query.push(" AND client_order = ").push_bind(id.to_text());
@@ -86,14 +75,13 @@ pub(crate) async fn list<T: Listed>(connection: &mut Connection, filter: &ListFi
         query.push(" AND trade_date = ").push_bind(i64::from(date.number()));
     }
     if filter.live_only {
-        query.push(" AND status <= ").push(T::LIVE_MAX);
+        query.push(" AND status <= ").push_bind(T::LIVE_MAX);
     }
     if let Some(before) = filter.before {
         query.push(" AND ").push(T::ID).push(" < ").push_bind(before.cast_signed());
     }
     query.push(" ORDER BY ").push(T::ID).push(" DESC LIMIT ").push_bind(i64::from(filter.limit));
-    let rows = query.build().fetch_all(connection).await.map_err(sql("read a list"))?;
-    rows_of(&rows, "read a row of a list")
+    connection.load(query).await
 }
 
 pub(crate) async fn parent(connection: &mut Connection, id: ParentId) -> Result<Option<ParentRow>, StoreError> {
@@ -137,18 +125,17 @@ pub(crate) async fn oldest_kept(
 pub(crate) async fn forget(connection: &mut Connection, kept_from: i64) -> Result<bool, StoreError> {
     // Ids grow from day to day, so the lowest are the oldest: no row of a kept day is looked at twice.
     const FILLS: &str = "DELETE FROM fills WHERE order_id IN (SELECT order_id FROM
-        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2)
+        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2) AS oldest
         WHERE trade_date < $1 AND status > 5)";
     const ORDERS: &str = "DELETE FROM orders WHERE order_id IN (SELECT order_id FROM
-        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2)
+        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2) AS oldest
         WHERE trade_date < $1 AND status > 5)";
     const PARENTS: &str = "DELETE FROM parents WHERE parent_id IN (SELECT parent_id FROM
-        (SELECT parent_id, trade_date, status FROM parents ORDER BY parent_id LIMIT $2)
+        (SELECT parent_id, trade_date, status FROM parents ORDER BY parent_id LIMIT $2) AS oldest
         WHERE trade_date < $1 AND status > 3)";
     let mut removed = 0;
     for text in [FILLS, ORDERS, PARENTS] {
-        let done = sqlx::query(text).bind(kept_from).bind(FORGET_MAX).execute(&mut *connection).await;
-        removed += done.map_err(sql("remove days that are not kept"))?.rows_affected();
+        removed += connection.execute(Sql::new(text).bind(kept_from).bind(FORGET_MAX)).await?;
     }
     Ok(removed > 0)
 }
@@ -184,9 +171,7 @@ pub(crate) async fn holds(connection: &mut Connection, id: AccountId) -> Result<
 }
 
 async fn pairs(connection: &mut Connection, text: &'static str, id: AccountId) -> Result<Vec<(i64, i64)>, StoreError> {
-    let rows = sqlx::query(text).bind(id.0.cast_signed()).fetch_all(connection).await.map_err(sql("sum the holds"))?;
-    let pair = |row: &heng_store::Row| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.iter().map(pair).collect::<Result<_, _>>().map_err(sql("sum the holds"))
+    connection.load(Sql::new(text).bind(id.0.cast_signed())).await
 }
 
 pub(crate) async fn all_instruments(connection: &mut Connection) -> Result<Vec<InstrumentRow>, StoreError> {
@@ -208,7 +193,7 @@ pub(crate) async fn phases(connection: &mut Connection) -> Result<Vec<PhaseRow>,
 
 pub(crate) async fn market(connection: &mut Connection) -> Result<MarketRow, StoreError> {
     let row = select(connection, "WHERE number = 1", &[]).await?.pop();
-    row.ok_or(StoreError::Sql { action: "read the market's row", source: sqlx::Error::RowNotFound })
+    row.ok_or(StoreError::Missing("the market's row"))
 }
 
 /// T+1 shares become sellable and due cash comes a day closer; that of Stock Connect only where Hong Kong settles too.
@@ -217,7 +202,7 @@ pub(crate) async fn roll(connection: &mut Connection, hk_settles: bool) -> Resul
     let cash = "UPDATE cash SET due_1 = due_2, due_2 = due_3, due_3 = 0 WHERE due_1 <> 0 OR due_2 <> 0 OR due_3 <> 0";
     let connect = "UPDATE cash SET hk_due_1 = hk_due_2, hk_due_2 = 0 WHERE hk_due_1 <> 0 OR hk_due_2 <> 0";
     for text in [holdings, cash].into_iter().chain(hk_settles.then_some(connect)) {
-        sqlx::query(text).execute(&mut *connection).await.map_err(sql("roll to the next trade date"))?;
+        connection.execute(text).await?;
     }
     Ok(())
 }

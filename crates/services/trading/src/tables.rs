@@ -1,10 +1,9 @@
 //! The rows of the view's tables, and how many of them are read and written at once.
 
-use heng_store::{Connection, Database, Row, StoreError, insert_rows, load_rows};
-use sqlx::query_builder::Separated;
+use heng_store::{Connection, FromRow, Row, RowValues, StoreError, insert_rows, load_rows};
 
 /// A row type whose table is read by key and written whole.
-pub(crate) trait Table: Sized + for<'r> sqlx::FromRow<'r, Row> {
+pub(crate) trait Table: FromRow {
     /// `SELECT … FROM …`.
     const SELECT: &'static str;
     /// `INSERT INTO … (…)`.
@@ -14,7 +13,7 @@ pub(crate) trait Table: Sized + for<'r> sqlx::FromRow<'r, Row> {
     /// Number of columns.
     const COLUMNS: usize;
     /// Binds the values in the order of the columns.
-    fn bind(&self, values: &mut Separated<'_, Database, &'static str>);
+    fn bind(&self, values: &mut RowValues<'_>);
 }
 
 macro_rules! comma {
@@ -40,16 +39,24 @@ macro_rules! table {
     };
     (@row $(#[$doc:meta])* $name:ident { $($column:ident: $type:ty,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub(crate) struct $name { $(pub(crate) $column: $type,)+ }
     };
     (@table $name:ident, $table:literal, { $($column:ident)+ }, $replace:expr) => {
+        impl FromRow for $name {
+            fn from_row(row: &Row) -> Result<Self, StoreError> {
+                let mut places = 0..;
+                // Fields are read in the order of the columns, which is the one that they are written in.
+                Ok(Self { $($column: row.get(places.next().expect("there is always a next number"))?,)+ })
+            }
+        }
+
         impl Table for $name {
             const SELECT: &'static str = concat!("SELECT ", comma!($($column)+), " FROM ", $table);
             const INSERT: &'static str = concat!("INSERT INTO ", $table, " (", comma!($($column)+), ")");
             const REPLACE: &'static str = $replace;
             const COLUMNS: usize = [$(stringify!($column)),+].len();
-            fn bind(&self, values: &mut Separated<'_, Database, &'static str>) {
+            fn bind(&self, values: &mut RowValues<'_>) {
                 $(values.push_bind(self.$column.clone());)+
             }
         }

@@ -18,7 +18,7 @@ use crate::record::{
     BUYER, Fill, SELLER, child, connect_record, filled, parent, parent_changed, piece, placed, record, reference,
 };
 
-const TABLES: [&str; 10] =
+pub(crate) const TABLES: [&str; 10] =
     ["orders", "parents", "fills", "cash", "holdings", "accounts", "instruments", "phases", "market", "days"];
 
 fn folder() -> (TempDir, StoreOptions) {
@@ -27,13 +27,17 @@ fn folder() -> (TempDir, StoreOptions) {
     (folder, options)
 }
 
+fn file(options: &StoreOptions) -> &Path {
+    options.file().expect("these tests look into files")
+}
+
 async fn open(options: &StoreOptions) -> TradingView {
     TradingView::open(options, ViewOptions::default()).await.expect("the view opens").0
 }
 
 /// Every value of every table, as text.
-async fn dump(path: &Path) -> Vec<String> {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+async fn dump(options: &StoreOptions) -> Vec<String> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file(options)).read_only(true);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the file opens");
     let mut lines = Vec::new();
     for table in TABLES {
@@ -51,13 +55,13 @@ async fn dump(path: &Path) -> Vec<String> {
     lines
 }
 
-async fn taken_at_once() -> Vec<String> {
+pub(crate) async fn taken_at_once() -> Vec<String> {
     let (_folder, options) = folder();
     let mut view = open(&options).await;
     let record = record();
     view.take(&piece(&record, 1, record.len() as u64)).await.expect("the record is taken");
     assert_eq!(view.position(), Position::after(record.len() as u64));
-    dump(&options.path).await
+    dump(&options).await
 }
 
 fn find<'a>(lines: &'a [String], table: &str, key: &str) -> &'a str {
@@ -115,7 +119,7 @@ async fn t_plus_one_shares_wait_for_the_next_day() {
     let (_folder, options) = folder();
     let mut view = open(&options).await;
     view.take(&piece(&record(), 1, 12)).await.expect("the first day");
-    let lines = dump(&options.path).await;
+    let lines = dump(&options).await;
     assert!(find(&lines, "holdings", "account=1 ").contains("settled=0 unsellable=300"));
     assert!(find(&lines, "cash", "account=2 ").contains("due_1=29950000"));
 }
@@ -133,7 +137,7 @@ async fn stock_connect_proceeds_come_closer_when_hong_kong_settles() {
         let mut view = open(&options).await;
         let record = connect_record(settles);
         view.take(&piece(&record, 1, record.len() as u64)).await.expect("the record is taken");
-        let lines = dump(&options.path).await;
+        let lines = dump(&options).await;
         let row = find(&lines, "cash", "account=2 ");
         assert!(row.contains("balance=29950000") && row.contains(expected), "{settles:?}: {row}");
     }
@@ -159,7 +163,7 @@ async fn pieces_in_any_cut_and_repeats_and_restarts_give_the_same_rows() {
             assert_eq!(view.status().applied(), through);
             first = through + 1;
         }
-        assert_eq!(dump(&options.path).await, expected, "pieces of {size}");
+        assert_eq!(dump(&options).await, expected, "pieces of {size}");
     }
 }
 
@@ -173,7 +177,7 @@ async fn a_view_made_again_is_the_same() {
     let mut view = TradingView::rebuild(&options, ViewOptions::default()).await.expect("it begins again");
     assert_eq!(view.position(), Position::START);
     view.take(&piece(&record, 1, record.len() as u64)).await.expect("all is taken");
-    assert_eq!(dump(&options.path).await, taken_at_once().await);
+    assert_eq!(dump(&options).await, taken_at_once().await);
 }
 
 #[tokio::test]
@@ -204,7 +208,7 @@ async fn check_parks(command: u64, index: u32, event: Event, reason: &str) {
     assert_eq!(view.position(), Position { sequence: command, index });
     let whole = crate::record::record();
     view.take(&piece(&whole, command, whole.len() as u64)).await.expect("the right record is taken");
-    assert_eq!(dump(&options.path).await, taken_at_once().await);
+    assert_eq!(dump(&options).await, taken_at_once().await);
 }
 
 #[tokio::test]
@@ -261,7 +265,7 @@ async fn a_parent_counts_what_its_children_fill() {
             let through = (first + size as u64 - 1).min(record.len() as u64);
             view.take(&piece(&record, first, through)).await.expect("it is taken");
         }
-        let lines = dump(&options.path).await;
+        let lines = dump(&options).await;
         let line = find(&lines, "parents", "parent_id=7 ");
         for word in ["status=2", "epoch=3", "children=1", "filled=100", "value=10000000", "changed_sequence=25"] {
             assert!(line.split(' ').any(|found| found == word), "{word} is not in {line}");
@@ -320,7 +324,7 @@ async fn days_that_are_not_kept_are_removed_and_everything_else_stays() {
     for first in (1..=record.len() as u64).step_by(2) {
         view.take(&piece(&record, first, (first + 1).min(record.len() as u64))).await.expect("it is taken");
     }
-    let lines = dump(&options.path).await;
+    let lines = dump(&options).await;
     let ids = |table: &str, key: &str| -> Vec<String> {
         let of_table = lines.iter().filter(|line| line.starts_with(&format!("{table}: ")));
         let word = |line: &String| line.split(' ').find(|word| word.starts_with(key)).map(str::to_owned);
@@ -372,8 +376,8 @@ impl EventSource for Memory {
     }
 }
 
-async fn execute(path: &Path, statement: &'static str) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(10));
+async fn execute(options: &StoreOptions, statement: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file(options)).busy_timeout(Duration::from_secs(10));
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file opens");
     connection.execute(statement).await.expect("the statement is taken");
     connection.close().await.expect("it closes");
@@ -387,7 +391,7 @@ async fn a_parked_view_tries_again_until_the_database_works() {
         TradingView::open(&options, ViewOptions { retry, ..ViewOptions::default() }).await.expect("it opens");
     // The database refuses every fill, for a while.
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON fills BEGIN SELECT RAISE(ABORT, 'the disk is ill'); END";
-    execute(&options.path, refuse).await;
+    execute(&options, refuse).await;
     let status = view.status();
     let ((opened, mut opens), (stop, stopped)) = (mpsc::unbounded_channel(), watch::channel(false));
     let source = Arc::new(Memory { record: record(), gap: AtomicBool::new(false), opened });
@@ -402,12 +406,12 @@ async fn a_parked_view_tries_again_until_the_database_works() {
     let again = status.parked().expect("it is still parked");
     assert_eq!((again.at, again.since), (parked.at, parked.since), "since the first failure");
     assert!(again.attempts > parked.attempts && again.english().contains("parked since 20"), "{again:?}");
-    execute(&options.path, "DROP TRIGGER refuse").await;
+    execute(&options, "DROP TRIGGER refuse").await;
     assert!(status.wait_for(record().len() as u64, Duration::from_secs(30)).await, "it goes on");
     assert_eq!(status.parked(), None);
     stop.send_replace(true);
     following.await.expect("it ends when it is told");
-    assert_eq!(dump(&options.path).await, taken_at_once().await);
+    assert_eq!(dump(&options).await, taken_at_once().await);
 }
 
 #[tokio::test]
@@ -425,5 +429,5 @@ async fn a_gap_parks_the_view_until_the_record_is_whole() {
     assert!(status.wait_for(record().len() as u64, Duration::from_secs(30)).await, "it goes on");
     stop.send_replace(true);
     following.await.expect("it ends when it is told");
-    assert_eq!(dump(&options.path).await, taken_at_once().await);
+    assert_eq!(dump(&options).await, taken_at_once().await);
 }

@@ -1,0 +1,113 @@
+//! The FIX door: the configured sessions, each behind its application, on one port.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use heng_ports::{EventSource, Principal};
+use heng_trading::FixDesk;
+use heng_transport::fix::{
+    EchoApplication, FileStore, FixAcceptor, FixAcceptorOptions, FixApplication, FixApplicationKind, FixLimits,
+    FixParts, FixPhase, FixRole, FixSession, FixSessionConfig, MemoryStore, MessageStore, SystemClock,
+};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::config::FixConfig;
+use super::process::stopped;
+
+/// Bytes of sent messages that a session keeps for resends.
+const MESSAGES_MAX: u64 = 1 << 30;
+/// The same for a session that begins anew with each logon.
+const MEMORY_MAX: usize = 64 << 20;
+
+/// A FIX door that is bound, with its sessions.
+pub(crate) struct FixDoor {
+    acceptor: FixAcceptor,
+    sessions: Vec<Arc<FixSession>>,
+}
+
+/// A session and whom its counterparty acts as; none for sessions that only echo.
+pub(crate) type Seat = (FixSessionConfig, Option<Arc<Principal>>);
+
+impl FixDoor {
+    /// Opens the sessions, whose messages are kept under `data`, and binds the port.
+    pub(crate) fn open(
+        settings: &FixConfig,
+        seats: Vec<Seat>,
+        desk: &Arc<FixDesk>,
+        data: &Path,
+        runtime: &Runtime,
+    ) -> anyhow::Result<Self> {
+        let mut sessions = Vec::new();
+        for (config, principal) in seats {
+            let session = open_session(&config, principal, desk, data)?;
+            if config.application == FixApplicationKind::Trading {
+                desk.attach(&session);
+            }
+            sessions.push(session);
+        }
+        let options = FixAcceptorOptions::at(settings.address);
+        let acceptor = runtime.block_on(FixAcceptor::bind(options, sessions.clone()))?;
+        Ok(Self { acceptor, sessions })
+    }
+
+    /// The bound address.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.acceptor.address()
+    }
+
+    /// How many sessions are logged on.
+    pub(crate) fn count(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let sessions = self.sessions.clone();
+        move || sessions.iter().filter(|session| session.status().phase == FixPhase::Up).count() as u64
+    }
+
+    /// Serves until told to stop; the reports begin first.
+    pub(crate) fn serve(
+        self,
+        desk: &Arc<FixDesk>,
+        source: Arc<dyn EventSource>,
+        runtime: &Runtime,
+        stop: &watch::Sender<bool>,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        desk.begin(source, stop.subscribe()).context("begin the FIX reports")?;
+        Ok(runtime.spawn(self.acceptor.serve(stopped(stop.subscribe()))))
+    }
+}
+
+fn open_session(
+    config: &FixSessionConfig,
+    principal: Option<Arc<Principal>>,
+    desk: &Arc<FixDesk>,
+    data: &Path,
+) -> anyhow::Result<Arc<FixSession>> {
+    let id = config.identity()?;
+    let application: Arc<dyn FixApplication> = match principal {
+        Some(principal) => desk.application(principal),
+        None => Arc::new(EchoApplication::default()),
+    };
+    // What begins anew with each logon has nothing to keep.
+    let store: Box<dyn MessageStore> = if config.reset_on_logon {
+        Box::new(MemoryStore::new(MEMORY_MAX))
+    } else {
+        let plain =
+            |text: &str| -> String { text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
+        let name = format!("{}-{}-{}", plain(id.version.text()), plain(&id.sender), plain(&id.target));
+        let folder = data.join("fix").join(name);
+        Box::new(
+            FileStore::open(&folder, MESSAGES_MAX)
+                .with_context(|| format!("open the messages in {}", folder.display()))?,
+        )
+    };
+    let parts = FixParts {
+        role: FixRole::Acceptor,
+        limits: FixLimits::default(),
+        store,
+        application,
+        clock: Arc::new(SystemClock::default()),
+    };
+    Ok(FixSession::open(config, parts)?)
+}
