@@ -107,6 +107,21 @@ const fn heartbeat_s() -> u32 {
 }
 
 impl FixSession {
+    /// The session of a demonstration.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self {
+            begin: "FIX.4.4".into(),
+            default_appl_ver: None,
+            sender: "HENG".into(),
+            target: "DEMO".into(),
+            heartbeat_s: heartbeat_s(),
+            reset_on_logon: false,
+            application: FixApplicationKind::Trading,
+            user: None,
+        }
+    }
+
     /// As the FIX engine takes it.
     #[must_use]
     pub fn session(&self) -> FixSessionConfig {

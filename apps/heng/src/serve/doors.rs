@@ -6,23 +6,30 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use heng_core::Layout;
+use heng_identity::{Identity, IdentityOptions};
 use heng_model::{RejectCode, UnixNanos};
-use heng_ports::{CoreStatus, CoreWatch, Gatekeeper, LatencyPoints};
-use heng_store::{Opened, StoreOptions};
-use heng_trading::{DoorOptions, Doors, TradingView, ViewOptions, ViewReader, ViewStatus};
+use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
+use heng_runtime::SystemClock;
+use heng_store::{Opened, StoreUrl};
+use heng_trading::{DoorOptions, Doors, FixDesk, TradingView, ViewOptions, ViewReader, ViewStatus};
+use heng_transport::fix::FixApplicationKind;
 use heng_transport::{Check, Health, Metrics, RateLimits, Server, ServerOptions, TlsFiles, TransportError};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::config::{Config, HttpConfig};
-use super::console;
+use super::config::{Config, FixSession, HttpConfig};
 use super::face::CoreFace;
+use super::fix_door::FixDoor;
 use super::logs::Lines;
 use super::process::stopped;
 use super::roles::Roles;
 use super::system::{self, Counts, System, SystemParts};
+use super::{console, demo};
 
+/// Symbols that the ready file tells at most.
+const SYMBOLS_TOLD_MAX: u32 = 10_000;
 /// Attempts of a parked view until a start is given up.
 const START_ATTEMPTS_MAX: u32 = 4;
 
@@ -35,6 +42,8 @@ pub(crate) struct DoorsAsk<'a> {
     pub(crate) roles: Roles,
     pub(crate) lines: Lines,
     pub(crate) stop: &'a watch::Sender<bool>,
+    /// Clients to demonstrate with; none = only whom the tables hold may come in.
+    pub(crate) demo_clients: Option<u32>,
 }
 
 /// Running views, and the server that waits in front of them.
@@ -42,7 +51,17 @@ pub(crate) struct DoorsSide {
     /// What a person should know.
     pub(crate) notes: Vec<String>,
     pub(crate) view: Arc<ViewStatus>,
+    /// Addresses, demo accounts and keys, as the ready file tells them.
+    pub(crate) told: serde_json::Map<String, Value>,
+    /// The first demo client's token.
+    pub(crate) client_token: Option<String>,
     face: CoreFace,
+    identity: Arc<Identity>,
+    desk: Arc<FixDesk>,
+    fix: Option<FixDoor>,
+    data: PathBuf,
+    config: Config,
+    demo_clients: Option<u32>,
     reader: ViewReader,
     following: JoinHandle<()>,
     server: Server,
@@ -62,14 +81,25 @@ impl DoorsSide {
         let server = runtime.block_on(Server::bind(server_options(http), Arc::clone(&metrics), health.clone()))?;
         let server = if let Some(tls) = outside_tls(http)? { server.with_tls(tls) } else { server };
         let mut notes = Vec::new();
+        let identity = runtime.block_on(open_identity(&ask))?;
         let view = runtime.block_on(open_view(&ask, &mut notes))?;
         let (status, reader) = (view.status(), view.reader());
         let following = runtime.spawn(view.follow(Arc::clone(&ask.face.source), ask.stop.subscribe()));
         watch_core(&ask.face.watch, &metrics, &health);
+        let notebook = ask.data.join("fix").join("desk");
+        let desk = FixDesk::new(Arc::clone(&ask.face.port), &reader, identity.gatekeeper(), notebook);
         Ok(Self {
             notes,
             view: status,
+            told: serde_json::Map::new(),
+            client_token: None,
             face: ask.face,
+            identity,
+            desk,
+            fix: None,
+            data: ask.data,
+            config: ask.config.clone(),
+            demo_clients: ask.demo_clients,
             reader,
             following,
             server,
@@ -80,6 +110,54 @@ impl DoorsSide {
             http: http.clone(),
             stop: ask.stop.clone(),
         })
+    }
+
+    /// Makes the demo accounts and opens the FIX door; the views must be current.
+    pub(crate) fn furnish(&mut self, runtime: &Runtime) -> anyhow::Result<()> {
+        self.told.insert("http".into(), self.address().into());
+        if let Some(clients) = self.demo_clients {
+            let demo = runtime.block_on(async {
+                let accounts = self.reader.first_accounts(clients).await?;
+                let symbols = self.reader.first_symbols(SYMBOLS_TOLD_MAX).await?;
+                demo::make(&self.identity, &accounts, &symbols, &self.data).await
+            })?;
+            self.told.extend(demo.told);
+            self.notes.extend(demo.lines);
+            self.client_token = Some(demo.client_token);
+        }
+        self.open_fix(runtime)
+    }
+
+    fn open_fix(&mut self, runtime: &Runtime) -> anyhow::Result<()> {
+        let mut sessions = self.config.fix.sessions.clone();
+        if sessions.is_empty() && self.demo_clients.is_some() {
+            sessions.push(FixSession::demo());
+        }
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let mut seats = Vec::new();
+        for session in &sessions {
+            let trades = session.application == FixApplicationKind::Trading;
+            let principal = runtime.block_on(demo::seat(&self.identity, session.user.as_deref()));
+            seats.push((session.session(), if trades { Some(principal?) } else { None }));
+        }
+        let door = FixDoor::open(&self.config.fix, seats, &self.desk, &self.data, runtime)?;
+        let (address, first) = (door.address(), &sessions[0]);
+        self.told.insert(
+            "fix".into(),
+            serde_json::json!({
+                "host": address.ip().to_string(),
+                "port": address.port(),
+                "begin": first.begin,
+                // As a client configures its own side.
+                "sender": first.target,
+                "target": first.sender,
+            }),
+        );
+        self.notes.push(format!("FIX: {address} {} {} → {}", first.begin, first.target, first.sender));
+        self.fix = Some(door);
+        Ok(())
     }
 
     /// The address that people type.
@@ -103,9 +181,13 @@ impl DoorsSide {
     }
 
     /// Lets clients in.
-    pub(crate) fn serve(self, runtime: &Runtime, time: MarketTime) -> Open {
-        let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(super::open_gate::OpenGate);
+    pub(crate) fn serve(self, runtime: &Runtime, time: MarketTime) -> anyhow::Result<Open> {
+        let gatekeeper = self.identity.gatekeeper();
         let limits = Arc::new(RateLimits::new(self.http.principal_per_s, self.http.stranger_per_s));
+        let fix_count: Box<dyn Fn() -> u64 + Send + Sync> = match &self.fix {
+            Some(door) => Box::new(door.count()),
+            None => Box::new(|| 0),
+        };
         let doors =
             Doors { port: Arc::clone(&self.face.port), view: self.reader.clone(), options: DoorOptions::default() };
         let trading = heng_trading::routes(doors, &self.metrics, &self.health);
@@ -114,16 +196,22 @@ impl DoorsSide {
             health: self.health.clone(),
             lines: self.lines.clone(),
             roles: self.roles.clone(),
-            counts: counts(&self.view),
+            counts: counts(&self.view, fix_count),
             time,
             limits: limits_told(&self.http),
         });
-        let api = system::api(Arc::clone(&system), gatekeeper, limits);
+        let api = system::api(Arc::clone(&system), gatekeeper, Arc::clone(&limits))
+            .merge(heng_identity::api(Arc::clone(&self.identity), limits));
         system.publish(&api);
         runtime.spawn(tick(system, self.stop.subscribe()));
+        let mut serving = Vec::new();
+        if let Some(door) = self.fix {
+            let source = Arc::clone(&self.face.source);
+            serving.push(door.serve(&self.desk, source, runtime, &self.stop)?);
+        }
         let routes = api.router().merge(trading).merge(console::routes());
-        let serving = runtime.spawn(self.server.serve(routes, stopped(self.stop.subscribe())));
-        Open { view: self.view, following: self.following, serving }
+        let http = runtime.spawn(self.server.serve(routes, stopped(self.stop.subscribe())));
+        Ok(Open { view: self.view, following: self.following, http, serving, identity: self.identity })
     }
 }
 
@@ -131,16 +219,22 @@ impl DoorsSide {
 pub(crate) struct Open {
     pub(crate) view: Arc<ViewStatus>,
     following: JoinHandle<()>,
-    serving: JoinHandle<Result<(), TransportError>>,
+    http: JoinHandle<Result<(), TransportError>>,
+    serving: Vec<JoinHandle<()>>,
+    identity: Arc<Identity>,
 }
 
 impl Open {
     /// Waits for the requests that run and for the views. The process must have been told to stop.
     pub(crate) fn close(self, runtime: &Runtime) -> anyhow::Result<()> {
-        let drained = runtime.block_on(self.serving).context("the door's task ended")?;
+        let drained = runtime.block_on(self.http).context("the door's task ended")?;
         if let Err(error) = drained {
             eprintln!("warning: {error}");
         }
+        for door in self.serving {
+            runtime.block_on(door).context("a door's task ended")?;
+        }
+        runtime.block_on(self.identity.close());
         runtime.block_on(self.following).context("the view's task ended")
     }
 }
@@ -158,12 +252,16 @@ async fn tick(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-fn counts(view: &Arc<ViewStatus>) -> Box<dyn Fn() -> Counts + Send + Sync> {
+fn counts(
+    view: &Arc<ViewStatus>,
+    fix_sessions: Box<dyn Fn() -> u64 + Send + Sync>,
+) -> Box<dyn Fn() -> Counts + Send + Sync> {
     let view = Arc::clone(view);
     Box::new(move || Counts {
         trades: view.trades_today(),
         events: view.events(),
         lag: view.lag(),
+        fix_sessions: fix_sessions(),
         ..Counts::default()
     })
 }
@@ -194,10 +292,26 @@ fn outside_tls(http: &HttpConfig) -> anyhow::Result<Option<Arc<rustls::ServerCon
     Ok(Some(heng_transport::server_config(&files, &["h2", "http/1.1"])?))
 }
 
+/// Where the services' own tables are.
+fn store_of(ask: &DoorsAsk<'_>, folder: PathBuf) -> anyhow::Result<StoreUrl> {
+    let url = &ask.config.store.url;
+    if url == "sqlite" { Ok(StoreUrl::Sqlite(folder)) } else { Ok(url.parse()?) }
+}
+
+async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
+    let folder = ask.data.join("owned");
+    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let options = IdentityOptions { secure_cookie: ask.config.http.tls_key.is_some(), ..IdentityOptions::default() };
+    let place = store_of(ask, folder)?.store("identity");
+    Identity::open(&place, options, Arc::new(SystemClock)).await.context("open the tables of the identity role")
+}
+
 /// Opens the view; one that is ahead of the journal belongs to another one and is made again.
 async fn open_view(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Result<TradingView> {
-    let path = Layout::new(&ask.data).derived.join("trading.db");
-    let file = StoreOptions::at(path.clone());
+    let folder = Layout::new(&ask.data).derived;
+    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let path = folder.join("trading.db");
+    let file = store_of(ask, folder)?.store("trading");
     let options = ViewOptions { keep_days: ask.keep_days, ..ViewOptions::default() };
     let (view, opened) = TradingView::open(&file, options).await.with_context(|| {
         format!("open {}; it is derived from the event log: delete it, and it is made again", path.display())

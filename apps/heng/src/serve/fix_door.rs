@@ -42,7 +42,7 @@ impl FixDoor {
         runtime: &Runtime,
     ) -> anyhow::Result<Self> {
         let mut sessions = Vec::new();
-        for (config, principal) in seats {
+        for (config, principal) in with_mirrors(seats) {
             let session = open_session(&config, principal, desk, data)?;
             if config.application == FixApplicationKind::Trading {
                 desk.attach(&session);
@@ -76,6 +76,19 @@ impl FixDoor {
         desk.begin(source, stop.subscribe()).context("begin the FIX reports")?;
         Ok(runtime.spawn(self.acceptor.serve(stopped(stop.subscribe()))))
     }
+}
+
+/// Each session once more with the names of its sides exchanged, unless another session has them: what one side calls
+/// the sender is the other side's target, and whoever copies a configuration copies it either way.
+fn with_mirrors(seats: Vec<Seat>) -> Vec<Seat> {
+    let names = |config: &FixSessionConfig| (config.begin.clone(), config.sender.clone(), config.target.clone());
+    let taken: Vec<_> = seats.iter().map(|(config, _)| names(config)).collect();
+    let mirror = |(config, principal): &Seat| {
+        let (sender, target) = (config.target.clone(), config.sender.clone());
+        (FixSessionConfig { sender, target, ..config.clone() }, principal.clone())
+    };
+    let mirrors: Vec<Seat> = seats.iter().map(mirror).filter(|(config, _)| !taken.contains(&names(config))).collect();
+    seats.into_iter().chain(mirrors).collect()
 }
 
 fn open_session(

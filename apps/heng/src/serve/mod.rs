@@ -6,11 +6,11 @@
 pub mod config;
 mod console;
 pub(crate) mod core_side;
+pub(crate) mod demo;
 pub(crate) mod doors;
 pub(crate) mod face;
 mod fix_door;
 pub(crate) mod logs;
-mod open_gate;
 mod papers;
 pub(crate) mod process;
 pub(crate) mod ready;
@@ -62,6 +62,12 @@ pub struct ServeArgs {
     /// Port of the HTTP door, instead of the configured one; 0 = any free one
     #[arg(long, value_name = "N")]
     pub http_port: Option<u16>,
+    /// Port of the FIX door, instead of the configured one; 0 = any free one
+    #[arg(long, value_name = "N")]
+    pub fix_port: Option<u16>,
+    /// Clients with accounts to sign in with, made afresh [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub demo_clients: Option<u32>,
     /// Port at which the core role listens for other roles, instead of the configured one; 0 = any free one
     #[arg(long, value_name = "N")]
     pub core_port: Option<u16>,
@@ -77,6 +83,9 @@ fn configured(args: &ServeArgs) -> anyhow::Result<Config> {
     let mut config = Config::read_or_default(args.config.as_deref())?;
     if let Some(port) = args.http_port {
         config.http.address.set_port(port);
+    }
+    if let Some(port) = args.fix_port {
+        config.fix.address.set_port(port);
     }
     if let Some(port) = args.core_port {
         config.core.listen = Some(SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port)));
@@ -112,6 +121,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
             roles: args.role.clone(),
             lines,
             stop: &stop,
+            demo_clients: args.demo_clients,
         };
         Some((DoorsSide::open(ask, &runtime)?, time))
     } else {
@@ -141,7 +151,7 @@ fn open_core(args: &ServeArgs, config: &Config) -> anyhow::Result<CoreSide> {
         seed: Some(market.seed),
         ..WorldAsk::default()
     };
-    CoreSide::open(&args.data, &ask, None)
+    CoreSide::open(&args.data, &ask, args.demo_clients)
 }
 
 /// Opens the core's port for other roles, if one is configured.
@@ -224,10 +234,11 @@ fn serve(
     let open = match doors {
         Some((mut doors, time)) => {
             doors.wait_current(runtime)?;
+            doors.furnish(runtime)?;
             notes.append(&mut doors.notes);
-            told.insert("http".into(), doors.address().into());
+            told.append(&mut doors.told);
             notes.push(format!("ready: {}", doors.address()));
-            Some(doors.serve(runtime, time))
+            Some(doors.serve(runtime, time)?)
         }
         None => None,
     };

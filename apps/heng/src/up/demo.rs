@@ -4,8 +4,6 @@ use heng_core::CorePort;
 use heng_engine::State;
 use heng_model::{AccountKind, AccountStatus, Board, Currency, Money, Phase, Price, Qty, notional, rights};
 
-use crate::serve::core_side::DEMO_CLIENTS;
-
 /// An order that the market takes now.
 struct FirstOrder {
     account: u64,
@@ -29,7 +27,8 @@ fn first_order(state: &State) -> Option<FirstOrder> {
     let price = ask.or(last).unwrap_or(day.prev_close);
     let quantity = day.rules.lot.buy_min;
     let cost = notional(day.rules.quotation, price, quantity)?;
-    let accounts = state.ledger().accounts().iter().take(DEMO_CLIENTS as usize);
+    // The token is the first client's.
+    let accounts = state.ledger().accounts().iter().take(1);
     let mut rows = (0u32..).zip(accounts);
     let (_, account) = rows.find(|(row, account)| {
         account.kind == AccountKind::Cash
@@ -42,12 +41,17 @@ fn first_order(state: &State) -> Option<FirstOrder> {
 
 /// What to paste: an order if one can be placed now, else a look at the instruments. Its pieces are short enough for
 /// a narrow terminal; they may be pasted as lines, or joined to one.
-pub(super) fn curl(port: &CorePort, address: &str) -> anyhow::Result<Vec<String>> {
-    let Some(order) = port.inspect(first_order)? else { return Ok(vec![format!("curl -s {address}/v1/instruments")]) };
+pub(super) fn curl(port: &CorePort, address: &str, token: &str) -> anyhow::Result<Vec<String>> {
+    let bearer = format!("-H 'authorization: Bearer {token}' ");
+    let Some(order) = port.inspect(first_order)? else {
+        return Ok(vec![format!("curl -s {address}/v1/instruments "), bearer]);
+    };
     let FirstOrder { account, symbol, price, quantity } = order;
     Ok(vec![
         // 78 cells with the longest port: it must not be cut in a terminal of 80.
-        format!("curl -s {address}/v1/orders -H content-type:application/json -d '"),
+        format!("curl -s {address}/v1/orders "),
+        bearer,
+        "-H content-type:application/json -d '".to_owned(),
         format!("{{\"account\":\"{account}\",\"client_order_id\":\"my-first\",\"symbol\":\"{symbol}\","),
         format!("\"side\":\"buy\",\"type\":\"limit\",\"price\":\"{price}\",\"quantity\":\"{quantity}\"}}'"),
     ])

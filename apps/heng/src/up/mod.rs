@@ -96,6 +96,9 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     if let Some(port) = args.http_port {
         config.http.address.set_port(port);
     }
+    if let Some(port) = args.fix_port {
+        config.fix.address.set_port(port);
+    }
     std::fs::create_dir_all(&args.data).with_context(|| format!("create the data folder {}", args.data.display()))?;
     let _lock = process::lock(&args.data)?;
     if let Some(file) = &args.ready_file {
@@ -115,6 +118,7 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             roles: Roles::all(),
             lines,
             stop: &stop,
+            demo_clients: Some(core.demo_clients),
         };
         let doors = DoorsSide::open(ask, &runtime)?;
         let view = Arc::clone(&doors.view);
@@ -140,35 +144,46 @@ fn present(
     stop: &watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let address = doors.address();
-    let mut notes = std::mem::take(&mut core.notes);
-    notes.append(&mut doors.notes);
     core.wait_live()?;
     doors.wait_current(runtime)?;
+    doors.furnish(runtime)?;
+    let mut notes = std::mem::take(&mut core.notes);
+    notes.append(&mut doors.notes);
+    let (told, token) = (std::mem::take(&mut doors.told), doors.client_token.take().unwrap_or_default());
     let clock = Arc::clone(&core.clock);
-    let open = doors.serve(runtime, Box::new(move || UnixNanos(clock.now())));
-    let shown = show(args, core, &open.view, &address, notes, dashboard, stop);
+    let open = doors.serve(runtime, Box::new(move || UnixNanos(clock.now())))?;
+    let face = Shown { address, notes, told, token, dashboard };
+    let shown = show(args, core, &open.view, face, stop);
     stop.send_replace(true);
     open.close(runtime).and(shown)
+}
+
+/// What is told to people and programs.
+struct Shown {
+    address: String,
+    notes: Vec<String>,
+    told: serde_json::Map<String, serde_json::Value>,
+    token: String,
+    dashboard: bool,
 }
 
 fn show(
     args: &UpArgs,
     core: &CoreSide,
     view: &Arc<ViewStatus>,
-    address: &str,
-    notes: Vec<String>,
-    dashboard: bool,
+    shown: Shown,
     stop: &watch::Sender<bool>,
 ) -> anyhow::Result<()> {
+    let Shown { address, notes, told, token, dashboard } = shown;
     if *stop.borrow() {
         return Ok(());
     }
-    let try_it = demo::curl(&core.port, address)?;
+    let try_it = demo::curl(&core.port, &address, &token)?;
     if let Some(file) = &args.ready_file {
-        ready::write(file, &serde_json::json!({ "http": address }))?;
+        ready::write(file, &told.into())?;
     }
     if dashboard {
-        let face = screen::Face { lang: args.lang, address: address.to_owned(), try_it, notes };
+        let face = screen::Face { lang: args.lang, address, try_it, notes };
         let taker = PulseTaker::new(core.port.clone(), Arc::clone(view));
         return screen::show(&face, taker, &stop.subscribe());
     }

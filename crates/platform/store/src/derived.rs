@@ -187,7 +187,8 @@ impl Batch {
     pub async fn commit(mut self, to: Position) -> Result<(), StoreError> {
         assert!(to >= self.from, "the position of a view never goes back");
         // The old position stands in the condition: of two writers, one finds no row.
-        let update = "UPDATE view_position SET sequence = $1, event = $2 WHERE view = $3 AND sequence = $4 AND event = $5";
+        let update =
+            "UPDATE view_position SET sequence = $1, event = $2 WHERE view = $3 AND sequence = $4 AND event = $5";
         let update = Sql::new(update).bind(to.sequence).bind(i64::from(to.index)).bind(self.view);
         let moved = self.connection.execute(update.bind(self.from.sequence).bind(i64::from(self.from.index))).await?;
         if moved != 1 {

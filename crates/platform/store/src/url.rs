@@ -168,7 +168,9 @@ mod tests {
         assert!(matches!(check("postgres://h/db"), Ok(StoreUrl::Postgres(_))));
         assert!(check("postgres://h").unwrap_err().contains("name the database"));
         assert!(check("sqlite::memory:").unwrap_err().contains("a store needs a folder"));
-        assert!(check("mysql://u:secret@x").unwrap_err().ends_with("expected sqlite:FOLDER or postgres://HOST/DATABASE"));
+        assert!(
+            check("mysql://u:secret@x").unwrap_err().ends_with("expected sqlite:FOLDER or postgres://HOST/DATABASE")
+        );
     }
 
     #[test]

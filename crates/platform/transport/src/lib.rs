@@ -1,8 +1,9 @@
 //! Doors to the outside: an HTTP/1.1 and HTTP/2 server with a limit on everything, and the words of a good refusal.
 //!
 //! Entry points: [`Server`] binds and serves an axum router; [`Api`] declares operations, which mounts, guards and
-//! documents them at once; [`Body`], [`Params`] and [`Fields`] read requests strictly; [`Problem`] is every refusal (RFC 9457); [`Metrics`] and [`Health`] tell
-//! operators how it goes.
+//! documents them at once; [`Body`], [`Params`] and [`Fields`] read requests strictly; [`Problem`] is every refusal
+//! (RFC 9457); [`Metrics`] and [`Health`] tell operators how it goes; [`fix`] speaks the protocol of brokers and
+//! exchanges.
 //!
 //! *Invariant:* a request is answered or refused by name: body size, nesting, time, requests at once and connections
 //! are bounded, and what exceeds a bound gets a problem document that names it.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heng_model::event::{DayOpened, Trade};
-use heng_model::{Event, UnixNanos};
+use heng_model::{AccountId, Event, UnixNanos};
 use heng_runtime::{Clock as _, SystemClock};
-use heng_store::{DerivedStore, Opened, Position, Snapshot, StoreError, StoreOptions};
+use heng_store::{DerivedStore, Opened, Position, Snapshot, Sql, StoreError, StoreOptions};
 use tokio::sync::watch;
 
 use crate::directory::Directory;
@@ -311,6 +311,28 @@ pub struct ViewReader {
 }
 
 impl ViewReader {
+    /// The accounts with the lowest numbers, at most `limit`: those of a demonstration.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn first_accounts(&self, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        let mut look = self.snapshot().await?;
+        let query = Sql::new("SELECT account FROM accounts ORDER BY account LIMIT $1").bind(i64::from(limit));
+        let found: Vec<(i64,)> = look.connection().load(query).await?;
+        Ok(found.into_iter().map(|(account,)| AccountId(account.cast_unsigned())).collect())
+    }
+
+    /// Symbols of the instruments with the lowest numbers, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn first_symbols(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        let mut look = self.snapshot().await?;
+        let query = Sql::new("SELECT symbol FROM instruments ORDER BY instrument LIMIT $1").bind(i64::from(limit));
+        let found: Vec<(String,)> = look.connection().load(query).await?;
+        Ok(found.into_iter().map(|(symbol,)| symbol).collect())
+    }
+
     /// A consistent look at the rows.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.store.snapshot().await

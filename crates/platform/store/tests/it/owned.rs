@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use heng_store::{
-    Known, Migration, Outbox, OwnedStore, Publication, Sql, StoreError, WRITE_KEY_NANOS, WriteKey,
-};
+use heng_store::{Known, Migration, Outbox, OwnedStore, Publication, Sql, StoreError, WRITE_KEY_NANOS, WriteKey};
 
 use crate::Places;
 

@@ -93,7 +93,8 @@ impl PostgresServer {
         make_database(&programs, &folder, user);
         // The port is free now; if somebody takes it before the server does, another is tried.
         for _ in 0..5 {
-            let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port();
+            let port =
+                TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr()).expect("a port").port();
             let watched = launch(&programs, &folder, user, port);
             let url = format!("postgres://heng:{}@127.0.0.1:{port}/postgres", PASSWORD.replace(' ', "%20"));
             let mut server = Self { watched, folder: folder.clone(), url };

@@ -80,7 +80,7 @@ pub trait FixApplication: Send + Sync {
     /// The counterparty is logged on.
     fn logged_on(&self, _replies: &mut FixReplies<'_>) {}
 
-    /// The session has no connection any more.
+    /// The session was logged on and has no connection any more.
     fn logged_out(&self, _session: &FixSessionId) {}
 
     /// Takes a valid application message that is due by its number.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::wire::FixWire;
 
 /// Read at once.
-const READ_MAX: usize = 64 * 1024;
+const READ_MAX: usize = 16 * 1024;
 /// Where nothing is due, the session is looked at this often.
 const IDLE: Duration = Duration::from_secs(60);
 

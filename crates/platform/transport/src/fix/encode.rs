@@ -67,6 +67,12 @@ impl FixBody {
         self.kind.bytes()
     }
 
+    /// The fields written so far, each with its delimiter.
+    #[must_use]
+    pub fn fields(&self) -> &[u8] {
+        &self.fields
+    }
+
     /// Appends a text.
     pub fn text(&mut self, tag: u32, value: &str) -> &mut Self {
         self.bytes(tag, value.as_bytes())

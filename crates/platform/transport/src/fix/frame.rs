@@ -49,6 +49,12 @@ impl FrameReader {
         Self { buffer: Vec::new(), start: 0, scan: None, reason: "", message_max }
     }
 
+    /// Changes the limit for what comes next.
+    pub(crate) const fn limit(mut self, message_max: usize) -> Self {
+        self.message_max = message_max;
+        self
+    }
+
     /// The buffer to read more bytes into, behind those that it holds.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         // Moving costs no more than what was consumed before, so it is cheap on average.

@@ -48,6 +48,12 @@ pub struct FixStatus {
     pub next_incoming: u64,
     /// Bytes that the counterparty has not read yet.
     pub unsent_bytes: usize,
+    /// Messages received since the session was opened, garbled ones not counted.
+    pub received: u64,
+    /// How many of these were refused with Reject or BusinessMessageReject.
+    pub refused: u64,
+    /// Garbled messages that were ignored.
+    pub garbled: u64,
 }
 
 /// A session. It outlives its connections: what is sent without one is kept, and the counterparty requests it after
@@ -119,6 +125,9 @@ impl FixSession {
             next_outgoing: core.outgoing.store.outgoing(),
             next_incoming: core.expected(),
             unsent_bytes: core.outgoing.out.len(),
+            received: core.counts.received,
+            refused: core.counts.refused,
+            garbled: core.counts.garbled,
         }
     }
 

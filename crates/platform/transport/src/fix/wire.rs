@@ -31,7 +31,7 @@ impl FixWire {
             core.receive(first, now);
         }
         drop(core);
-        Some(Self { session: Arc::clone(session), reader })
+        Some(Self { session: Arc::clone(session), reader: reader.limit(session.limits.message_max) })
     }
 
     /// The session.
@@ -71,9 +71,8 @@ impl FixWire {
         out.clear();
         let now = self.session.clock.now();
         let mut core = self.session.core();
-        if core.outgoing.out.is_empty() {
-            core.outgoing.pump(now);
-        }
+        // A long gap is looked through piece by piece and may give nothing to send yet.
+        while core.outgoing.out.is_empty() && core.outgoing.pump(now) {}
         match core.outgoing.store.flush() {
             Ok(()) => std::mem::swap(out, &mut core.outgoing.out),
             Err(error) => core.fail(&format!("message store: {error}")),

@@ -377,7 +377,8 @@ impl EventSource for Memory {
 }
 
 async fn execute(options: &StoreOptions, statement: &'static str) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file(options)).busy_timeout(Duration::from_secs(10));
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(file(options)).busy_timeout(Duration::from_secs(10));
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file opens");
     connection.execute(statement).await.expect("the statement is taken");
     connection.close().await.expect("it closes");

@@ -21,6 +21,9 @@ pub(crate) struct Head<'a> {
     pub(crate) routing: [&'a [u8]; 6],
 }
 
+/// No session comes this far; beyond, numbers could not be counted on.
+pub(crate) const NUMBER_MAX: u64 = 1 << 53;
+
 /// The tags of [`Head::routing`]; the second half answers the first.
 pub(crate) const ROUTING: [i32; 6] = [115, 116, 144, 128, 129, 145];
 
@@ -40,7 +43,7 @@ impl<'a> Head<'a> {
                 1128 => &mut head.appl_version,
                 1137 => &mut head.default_version,
                 34 => {
-                    head.number = head.number.or(parse_u64(value));
+                    head.number = head.number.or(parse_u64(value).filter(|number| *number <= NUMBER_MAX));
                     continue;
                 }
                 43 => {

@@ -137,6 +137,7 @@ impl Core {
             self.outgoing.resend(next, unsent - 1);
             self.outgoing.pump(now);
         }
+        self.announced = true;
         let application = self.application();
         application.logged_on(&mut self.replies(now));
     }

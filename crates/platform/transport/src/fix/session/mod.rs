@@ -81,6 +81,17 @@ pub(crate) struct Core {
     asked: Option<Asked>,
     fields: Vec<Field>,
     validator: Validator,
+    pub(crate) counts: Counts,
+    /// The application was told of a logon, and not yet of its end.
+    announced: bool,
+}
+
+/// What was received since the session was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) received: u64,
+    pub(crate) refused: u64,
+    pub(crate) garbled: u64,
 }
 
 impl Core {
@@ -116,6 +127,8 @@ impl Core {
             asked: None,
             fields: Vec::new(),
             validator: Validator::default(),
+            counts: Counts::default(),
+            announced: false,
             id,
         })
     }
@@ -152,7 +165,9 @@ impl Core {
         self.outgoing.up = false;
         self.release_held();
         self.asked = None;
-        self.application.logged_out(&self.id);
+        if std::mem::take(&mut self.announced) {
+            self.application.logged_out(&self.id);
+        }
     }
 
     fn release_held(&mut self) {

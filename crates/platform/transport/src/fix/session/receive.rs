@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::head::{Head, ROUTING};
+use super::head::{Head, NUMBER_MAX, ROUTING};
 use super::{Asked, Core, FixPhase, Held};
 use crate::fix::application::{FixRefused, FixTaken};
 use crate::fix::dictionary::{ApplVersion, Begin, Dictionary, MessageRule};
@@ -22,6 +22,7 @@ impl Core {
         if self.closing.is_some() || self.phase == FixPhase::Offline {
             return;
         }
+        self.counts.received += 1;
         let mut fields = std::mem::take(&mut self.fields);
         let fault = self.list(bytes, &mut fields);
         self.take(bytes, &mut fields, fault, now);
@@ -32,6 +33,7 @@ impl Core {
 
     /// Takes note of a garbled message: it is ignored (Volume 2, "Message recovery"), unless it is the first.
     pub(crate) fn receive_garbled(&mut self, reason: &str) {
+        self.counts.garbled += 1;
         tracing::debug!(session = %self.id, reason, "garbled FIX message ignored");
         if self.phase == FixPhase::Connected {
             self.close("the first message is garbled");
@@ -324,6 +326,7 @@ impl Core {
     }
 
     fn refuse(&mut self, message: &FixMessage<'_>, refused: &FixRefused, now: FixMoment) {
+        self.counts.refused += 1;
         let mut body = FixBody::new("j");
         body.number(45, message.sequence).text(58, &refused.text).bytes(372, message.kind);
         body.text(379, &refused.id).number(380, refused.reason.code());
@@ -348,7 +351,7 @@ impl Core {
 
     /// Session tests 10 and 11.
     fn receive_sequence_reset(&mut self, next: u64, fills_gap: bool, head: &Head<'_>, number: u64, now: FixMoment) {
-        if next < self.expected || (fills_gap && next <= number) {
+        if next < self.expected || (fills_gap && next <= number) || next > NUMBER_MAX {
             return self.reject(head, number, SessionRefusal::ValueIncorrect.whole(), now);
         }
         self.advance_to(next);
@@ -366,7 +369,8 @@ impl Core {
     /// Refuses a message for the session.
     fn reject(&mut self, head: &Head<'_>, number: u64, refused: Refused, now: FixMoment) {
         let (reason, text) = (refused.reason.code(), refused.reason.text());
-        tracing::warn!(session = %self.id, number, reason, tag = refused.tag, text, "FIX message refused");
+        self.counts.refused += 1;
+        tracing::debug!(session = %self.id, number, reason, tag = refused.tag, text, "FIX message refused");
         let mut body = FixBody::new("3");
         self.route_back(head, &mut body);
         body.number(45, number).text(58, text);

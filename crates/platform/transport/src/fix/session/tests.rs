@@ -254,6 +254,9 @@ fn the_counterparty_may_skip_numbers_but_not_go_back() {
     after_logon("> 4 0 36=25\n> 1 25 112=Q\n< 0 2 112=Q");
     after_logon("> 4 0 36=1|123=N\n< 3 2 45=0|58=Value is incorrect (out of range) for this tag|372=4|373=5\n> 0 2");
     after_logon("> 4 2 36=2|123=Y\n< 3 2 45=2|58=Value is incorrect (out of range) for this tag|372=4|373=5");
+    after_logon(
+        "> 4 0 36=18446744073709551615\n< 3 2 45=0|58=Value is incorrect (out of range) for this tag|372=4|373=5",
+    );
     after_logon("> 4 5 36=9|123=Y\n< 2 2 7=2|16=0\n> 4 2 43=Y|122=NOW|36=5|123=Y\n> 0 9");
     after_logon("> A 1 98=0|108=30|141=Y\n< A 1 98=0|108=30|141=Y\n> 1 2 112=Q\n< 0 2 112=Q");
     after_logon("> A 2 98=0|108=30\n< 5 2 58=already logged on\nx already logged on");
@@ -301,6 +304,7 @@ fn wrong_parties_and_times_are_refused_and_logged_out() {
     after_logon(late);
     after_logon("> 0 2 8=FIX.4.0\n< 5 2 58=Incorrect BeginString\n> 5 3\nx logged out");
     after_logon("> 0 x\n< 5 2 58=MsgSeqNum missing\nx MsgSeqNum missing");
+    after_logon("> 0 18446744073709551615\n< 5 2 58=MsgSeqNum missing\nx MsgSeqNum missing");
 }
 
 /// Each body is refused with the tag and the reason.
@@ -406,6 +410,10 @@ impl FixApplication for Notes {
         self.answer.map_err(Into::into)
     }
 
+    fn logged_out(&self, _session: &FixSessionId) {
+        self.seen.lock().unwrap().push("out".to_owned());
+    }
+
     fn refused(&self, message: &FixMessage<'_>, number: u64, _session: &FixSessionId) {
         self.seen.lock().unwrap().push(format!("refused {number} {}", message.text(58).unwrap()));
     }
@@ -427,8 +435,13 @@ fn the_application_sees_messages_and_refusals() {
     ));
     let seen = ["A [\"P\", \"Q\"] [\"s\", \"t\"] false", "refused 2 no", "refused 3 never"];
     assert_eq!(*application.seen.lock().unwrap(), seen);
-    let mut script = with("FIX.4.4", false, application);
+    script.core.detach();
+    script.core.detach();
+    assert_eq!(application.seen.lock().unwrap().split_off(seen.len()), ["out"]);
+    let mut script = with("FIX.4.4", false, Arc::clone(&application) as Arc<dyn FixApplication>);
     script.play("> A 1 98=0|108=30|553=bad\n< 5 1 58=who are you");
+    script.core.detach();
+    assert_eq!(application.seen.lock().unwrap().len(), seen.len(), "whoever never came in does not go out");
 }
 
 #[test]

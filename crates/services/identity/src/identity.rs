@@ -1,0 +1,213 @@
+//! The service as a whole: opened on its tables, asked by the doors.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Later, Principal, Resource};
+use heng_runtime::Clock;
+use heng_store::{Engine, OwnedStore, StoreOptions};
+
+use crate::api_keys::{Keys, Nonces};
+use crate::attempts::Attempts;
+use crate::audit::{Audit, AuditRow};
+use crate::error::IdentityError;
+use crate::password::HashPool;
+use crate::policy::Policy;
+use crate::sessions::Sessions;
+use crate::store::{self, MIGRATIONS};
+
+/// How the service behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdentityOptions {
+    /// Threads that hash passwords, at least 1.
+    pub hash_threads: usize,
+    /// Sign-ins that wait for one at most; further ones get 429.
+    pub hash_queue_len_max: usize,
+    /// A session ends after this long whatever happens.
+    pub session_age: Duration,
+    /// A session ends when it was not used for this long.
+    pub session_idle: Duration,
+    /// An access token ends after this long.
+    pub token_age: Duration,
+    /// Staff without a second factor can do nothing but enrol one.
+    pub staff_totp: bool,
+    /// Browsers send the session's cookie over TLS only; set it where the doors speak TLS.
+    pub secure_cookie: bool,
+}
+
+impl Default for IdentityOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            hash_threads: (cores / 2).max(1),
+            hash_queue_len_max: 32,
+            session_age: Duration::from_hours(12),
+            session_idle: Duration::from_mins(30),
+            token_age: Duration::from_hours(1),
+            staff_totp: true,
+            secure_cookie: false,
+        }
+    }
+}
+
+/// How long a remembered session or key is trusted where other processes write the same tables.
+const COMPARE_NANOS: i64 = 5_000_000_000;
+/// How often what has ended is swept, and uses are written.
+const SWEEP: Duration = Duration::from_secs(15);
+/// How long ended sessions stay in the tables, so that the audit trail can be understood.
+const FORGET_NANOS: i64 = 30 * 86_400 * 1_000_000_000;
+/// Ended sessions that one sweep removes at most.
+const FORGET_MAX: u32 = 1_000;
+
+/// Sign-in, sessions, keys, partners, policy and audit.
+pub struct Identity {
+    pub(crate) store: OwnedStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: IdentityOptions,
+    pub(crate) policy: Policy,
+    pub(crate) audit: Audit,
+    pub(crate) hashing: HashPool,
+    pub(crate) attempts: Attempts,
+    pub(crate) sessions: Sessions,
+    pub(crate) keys: Keys,
+    pub(crate) nonces: Nonces,
+    /// Nanoseconds since 1970.
+    pub(crate) begun_at: i64,
+    /// How long what is remembered is trusted; none = as long as it lives, because nobody else writes.
+    pub(crate) compare_nanos: Option<i64>,
+}
+
+impl Identity {
+    /// Opens the tables and starts what works in the background; it ends when the last reference goes.
+    ///
+    /// # Errors
+    /// If the tables cannot be opened, or the policies do not fit their schema.
+    pub async fn open(
+        place: &StoreOptions,
+        options: IdentityOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, IdentityError> {
+        let store = OwnedStore::open(place, &MIGRATIONS).await?;
+        let alone = store.read().await?.engine() == Engine::Sqlite;
+        let identity = Arc::new(Self {
+            policy: Policy::new()?,
+            audit: Audit::start(store.clone(), Arc::clone(&clock)),
+            hashing: HashPool::new(options.hash_threads, options.hash_queue_len_max),
+            attempts: Attempts::default(),
+            sessions: Sessions::default(),
+            keys: Keys::default(),
+            nonces: Nonces::new(),
+            begun_at: clock.now(),
+            compare_nanos: (!alone).then_some(COMPARE_NANOS),
+            store,
+            clock,
+            options,
+        });
+        tokio::spawn(sweep_often(Arc::downgrade(&identity)));
+        Ok(identity)
+    }
+
+    /// Whom the doors ask.
+    #[must_use]
+    pub fn gatekeeper(self: &Arc<Self>) -> Arc<dyn Gatekeeper> {
+        Arc::clone(self) as Arc<dyn Gatekeeper>
+    }
+
+    /// Begins a session without a password, for the tools of a fresh start.
+    ///
+    /// # Errors
+    /// If there is no such user, or they are shut out.
+    pub async fn open_session_for(&self, user: u64) -> Result<crate::sessions::Opened, IdentityError> {
+        let row = store::principal(&mut self.store.read().await?, user).await?;
+        let row = row.ok_or(IdentityError::Absent("user"))?;
+        self.open_session(&row, "", None, "session.given").await
+    }
+
+    /// Whether nobody is known yet, so that a start must make the first users.
+    ///
+    /// # Errors
+    /// If the tables fail.
+    pub async fn is_empty(&self) -> Result<bool, IdentityError> {
+        let kinds = ["client", "staff", "partner", "service"];
+        Ok(store::list_principals(&mut self.store.read().await?, &kinds, 0, 1).await?.is_empty())
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// If the tables fail.
+    pub async fn user_named(&self, name: &str) -> Result<Option<u64>, IdentityError> {
+        Ok(store::principal_named(&mut self.store.read().await?, name).await?.map(|row| row.id))
+    }
+
+    /// Waits until everything that was reported is in the audit trail.
+    pub async fn flush(&self) {
+        self.audit.flush().await;
+    }
+
+    /// Writes what is left and closes the tables.
+    pub async fn close(&self) {
+        self.audit.flush().await;
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(%error, "write the last uses of sessions");
+        }
+        self.store.close().await;
+    }
+
+    /// Forgets what has ended and writes when sessions were used.
+    pub(crate) async fn sweep(&self) -> Result<(), IdentityError> {
+        let now = self.clock.now();
+        let used = self.sessions.sweep(now);
+        let mut change = self.store.begin().await?;
+        store::touch_sessions(change.connection(), &used).await?;
+        store::forget_sessions(change.connection(), now.saturating_sub(FORGET_NANOS), FORGET_MAX).await?;
+        change.commit().await?;
+        Ok(())
+    }
+}
+
+async fn sweep_often(identity: Weak<Identity>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick comes at once.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let Some(identity) = identity.upgrade() else { return };
+        if let Err(error) = identity.sweep().await {
+            tracing::warn!(%error, "sweep the sessions");
+        }
+    }
+}
+
+impl Gatekeeper for Identity {
+    fn identify<'a>(&'a self, came: Credentials<'a>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        Box::pin(async move {
+            if let Some(signed) = came.signed {
+                return self.signer(came, signed).await;
+            }
+            let token = match came.authorization.map(|text| text.split_once(' ').unwrap_or((text, ""))) {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+                Some(_) => return Err(AuthFailure::Invalid("the authorization is not a bearer token")),
+                None => came.session.ok_or(AuthFailure::Missing)?,
+            };
+            self.holder(token).await.map(|live| Arc::clone(&live.principal))
+        })
+    }
+
+    fn decide(&self, principal: &Principal, action: &'static str, resource: Resource) -> Decision {
+        let decision = self.policy.decide(principal, action, resource);
+        let now = self.clock.now();
+        match &decision {
+            Decision::Allow => self.audit.allowed(principal, action, resource, now),
+            Decision::Deny(why) => {
+                let on = match resource {
+                    Resource::Any => String::new(),
+                    Resource::Account(account) => format!("account:{}", account.0),
+                };
+                self.audit.note(AuditRow::of(now, action, "denied").by(principal).on(on).telling(why.clone()));
+            }
+        }
+        decision
+    }
+}
