@@ -109,11 +109,11 @@ fn open_session(
         let plain =
             |text: &str| -> String { text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
         let name = format!("{}-{}-{}", plain(id.version.text()), plain(&id.sender), plain(&id.target));
-        let folder = data.join("fix").join(name);
-        Box::new(
-            FileStore::open(&folder, MESSAGES_MAX)
-                .with_context(|| format!("open the messages in {}", folder.display()))?,
-        )
+        let folder = data.join("fix");
+        std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        let file = folder.join(name);
+        let store = FileStore::open(&file, MESSAGES_MAX);
+        Box::new(store.with_context(|| format!("open the messages in {}", file.display()))?)
     };
     let parts = FixParts {
         role: FixRole::Acceptor,
