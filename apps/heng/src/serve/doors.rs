@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use heng_core::Layout;
 use heng_identity::{Identity, IdentityOptions};
+use heng_marketdata::{MarketData, MarketOptions};
 use heng_model::{RejectCode, UnixNanos};
 use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
 use heng_runtime::SystemClock;
@@ -57,6 +58,7 @@ pub(crate) struct DoorsSide {
     pub(crate) client_token: Option<String>,
     face: CoreFace,
     identity: Arc<Identity>,
+    market: Arc<MarketData>,
     desk: Arc<FixDesk>,
     fix: Option<FixDoor>,
     data: PathBuf,
@@ -83,6 +85,8 @@ impl DoorsSide {
         let mut notes = Vec::new();
         let identity = runtime.block_on(open_identity(&ask))?;
         let view = runtime.block_on(open_view(&ask, &mut notes))?;
+        let market = runtime.block_on(open_market(&ask, &mut notes))?;
+        market.watch(&metrics, &health);
         let (status, reader) = (view.status(), view.reader());
         let following = runtime.spawn(view.follow(Arc::clone(&ask.face.source), ask.stop.subscribe()));
         watch_core(&ask.face.watch, &metrics, &health);
@@ -95,6 +99,7 @@ impl DoorsSide {
             client_token: None,
             face: ask.face,
             identity,
+            market,
             desk,
             fix: None,
             data: ask.data,
@@ -196,11 +201,12 @@ impl DoorsSide {
             health: self.health.clone(),
             lines: self.lines.clone(),
             roles: self.roles.clone(),
-            counts: counts(&self.view, fix_count),
+            counts: counts(&self.view, &self.market, fix_count),
             time,
             limits: limits_told(&self.http),
         });
-        let api = system::api(Arc::clone(&system), gatekeeper, Arc::clone(&limits))
+        let api = system::api(Arc::clone(&system), Arc::clone(&gatekeeper), Arc::clone(&limits))
+            .merge(heng_marketdata::api(Arc::clone(&self.market), gatekeeper, Arc::clone(&limits)))
             .merge(heng_identity::api(Arc::clone(&self.identity), limits));
         system.publish(&api);
         runtime.spawn(tick(system, self.stop.subscribe()));
@@ -211,7 +217,14 @@ impl DoorsSide {
         }
         let routes = api.router().merge(trading).merge(console::routes());
         let http = runtime.spawn(self.server.serve(routes, stopped(self.stop.subscribe())));
-        Ok(Open { view: self.view, following: self.following, http, serving, identity: self.identity })
+        Ok(Open {
+            view: self.view,
+            following: self.following,
+            http,
+            serving,
+            identity: self.identity,
+            market: self.market,
+        })
     }
 }
 
@@ -222,6 +235,7 @@ pub(crate) struct Open {
     http: JoinHandle<Result<(), TransportError>>,
     serving: Vec<JoinHandle<()>>,
     identity: Arc<Identity>,
+    market: Arc<MarketData>,
 }
 
 impl Open {
@@ -234,6 +248,7 @@ impl Open {
         for door in self.serving {
             runtime.block_on(door).context("a door's task ended")?;
         }
+        self.market.stop();
         runtime.block_on(self.identity.close());
         runtime.block_on(self.following).context("the view's task ended")
     }
@@ -254,13 +269,15 @@ async fn tick(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 
 fn counts(
     view: &Arc<ViewStatus>,
+    market: &Arc<MarketData>,
     fix_sessions: Box<dyn Fn() -> u64 + Send + Sync>,
 ) -> Box<dyn Fn() -> Counts + Send + Sync> {
-    let view = Arc::clone(view);
+    let (view, market) = (Arc::clone(view), Arc::clone(market));
     Box::new(move || Counts {
         trades: view.trades_today(),
         events: view.events(),
-        lag: view.lag(),
+        lag: view.lag().max(market.status().lag()),
+        subscribers: market.push_counts().streams as u64,
         fix_sessions: fix_sessions(),
         ..Counts::default()
     })
@@ -296,6 +313,18 @@ fn outside_tls(http: &HttpConfig) -> anyhow::Result<Option<Arc<rustls::ServerCon
 fn store_of(ask: &DoorsAsk<'_>, folder: PathBuf) -> anyhow::Result<StoreUrl> {
     let url = &ask.config.store.url;
     if url == "sqlite" { Ok(StoreUrl::Sqlite(folder)) } else { Ok(url.parse()?) }
+}
+
+async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Result<Arc<MarketData>> {
+    let folder = Layout::new(&ask.data).derived;
+    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let place = store_of(ask, folder)?.store("marketdata");
+    let options = MarketOptions::at(place, Arc::clone(&ask.face.source));
+    let (market, opened) = MarketData::open(options).await.context("open the tables of the market data role")?;
+    if let Opened::Outdated(version) = opened {
+        notes.push(format!("the tables of market data were of version {version} and are made again"));
+    }
+    Ok(market)
 }
 
 async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
