@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use heng_core::{Core, CorePort, Layout, RecordSource};
+use heng_core::{Core, CorePort, Layout, RecordSource, Replica, ReplicaPort};
 use heng_journal::{OsStorage, Storage};
+use heng_model::Seq;
 use tokio::sync::watch;
 
 use crate::up::begin::{self, Found, WorldAsk};
@@ -18,6 +19,8 @@ use crate::up::market_day::MarketDay;
 
 /// Clients that the background flow leaves alone, at most; and at most half of all.
 pub(crate) const DEMO_CLIENTS: u32 = 20;
+/// Commands before the start whose checks are explained again: more than whoever keeps explanations can lag behind.
+const EXPLAINED_AGAIN: u64 = 100_000;
 /// How long the market may take until it trades.
 const LIVE_MAX: Duration = Duration::from_secs(120);
 
@@ -34,6 +37,7 @@ pub(crate) struct CoreSide {
     pub(crate) demo_clients: u32,
     data: PathBuf,
     storage: Arc<dyn Storage>,
+    replica: Replica,
     seed: u64,
     driver: Option<JoinHandle<anyhow::Result<()>>>,
     live: Option<Receiver<()>>,
@@ -52,13 +56,20 @@ impl CoreSide {
         let half = u32::try_from(accounts / 2).unwrap_or(DEMO_CLIENTS);
         let demo_clients = demo_clients.unwrap_or(DEMO_CLIENTS).min(half);
         let seed = ask.seed.unwrap_or(1);
+        let explain_after = Seq(port.published().durable().0.saturating_sub(EXPLAINED_AGAIN));
+        let replica = Replica::start(&port, begin::replica_options(data, &storage, explain_after));
         let data = data.to_owned();
-        Ok(Self { core, port, clock, notes, demo_clients, data, storage, seed, driver: None, live: None })
+        Ok(Self { core, port, clock, notes, demo_clients, data, storage, replica, seed, driver: None, live: None })
     }
 
     /// The record, as every view reads it.
     pub(crate) fn source(&self) -> RecordSource {
         RecordSource::new(Arc::clone(&self.storage), &Layout::new(&self.data), self.port.clone())
+    }
+
+    /// Answers questions about the present state.
+    pub(crate) fn queries(&self) -> ReplicaPort {
+        self.replica.port()
     }
 
     /// Begins to trade: `rate` orders a second of the background flow. However the market ends, the process ends too.
@@ -101,6 +112,7 @@ impl CoreSide {
             Some(driver) => driver.join().map_err(|_| anyhow::anyhow!("the market's thread panicked"))?,
             None => Ok(()),
         };
+        self.replica.stop();
         self.core.stop().context("stop the core")?;
         driven
     }

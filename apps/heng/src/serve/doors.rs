@@ -11,8 +11,11 @@ use heng_marketdata::{MarketData, MarketOptions};
 use heng_model::{RejectCode, UnixNanos};
 use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
 use heng_runtime::SystemClock;
-use heng_store::{Opened, StoreUrl};
-use heng_trading::{DoorOptions, Doors, FixDesk, TradingView, ViewOptions, ViewReader, ViewStatus};
+use heng_store::{Opened, StoreOptions, StoreUrl};
+use heng_trading::{
+    CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, TermsStore, TradingView, ViewOptions,
+    ViewReader, ViewStatus,
+};
 use heng_transport::fix::FixApplicationKind;
 use heng_transport::{Check, Health, Metrics, RateLimits, Server, ServerOptions, TlsFiles, TransportError};
 use serde_json::Value;
@@ -65,7 +68,9 @@ pub(crate) struct DoorsSide {
     config: Config,
     demo_clients: Option<u32>,
     reader: ViewReader,
-    following: JoinHandle<()>,
+    checks: CheckLog,
+    terms: TermsStore,
+    following: Vec<JoinHandle<()>>,
     server: Server,
     metrics: Arc<Metrics>,
     health: Health,
@@ -88,7 +93,21 @@ impl DoorsSide {
         let market = runtime.block_on(open_market(&ask, &mut notes))?;
         market.watch(&metrics, &health);
         let (status, reader) = (view.status(), view.reader());
-        let following = runtime.spawn(view.follow(Arc::clone(&ask.face.source), ask.stop.subscribe()));
+        let (checks, terms) = runtime.block_on(open_side_files(&ask))?;
+        let execution = Execution {
+            port: Arc::clone(&ask.face.port),
+            queries: Arc::clone(&ask.face.queries),
+            source: Arc::clone(&ask.face.source),
+            view: reader.clone(),
+            terms: terms.clone(),
+            options: ExecutionOptions::default(),
+        };
+        let explaining = checks.clone().follow(Arc::clone(&ask.face.queries), reader.clone(), ask.stop.subscribe());
+        let following = vec![
+            runtime.spawn(view.follow(Arc::clone(&ask.face.source), ask.stop.subscribe())),
+            runtime.spawn(explaining),
+            runtime.spawn(execution.run(ask.stop.subscribe())),
+        ];
         watch_core(&ask.face.watch, &metrics, &health);
         let notebook = ask.data.join("fix").join("desk");
         let desk = FixDesk::new(Arc::clone(&ask.face.port), &reader, identity.gatekeeper(), notebook);
@@ -106,6 +125,8 @@ impl DoorsSide {
             config: ask.config.clone(),
             demo_clients: ask.demo_clients,
             reader,
+            checks,
+            terms,
             following,
             server,
             metrics,
@@ -193,9 +214,17 @@ impl DoorsSide {
             Some(door) => Box::new(door.count()),
             None => Box::new(|| 0),
         };
-        let doors =
-            Doors { port: Arc::clone(&self.face.port), view: self.reader.clone(), options: DoorOptions::default() };
-        let trading = heng_trading::routes(doors, &self.metrics, &self.health);
+        let doors = Doors {
+            port: Arc::clone(&self.face.port),
+            queries: Arc::clone(&self.face.queries),
+            source: Arc::clone(&self.face.source),
+            view: self.reader.clone(),
+            checks: self.checks.clone(),
+            terms: self.terms.clone(),
+            options: DoorOptions::default(),
+        };
+        let (gate, quota) = (Arc::clone(&gatekeeper), Arc::clone(&limits));
+        let trading = heng_trading::api(doors, gate, quota, &self.metrics, &self.health);
         let system = System::new(SystemParts {
             watch: Arc::clone(&self.face.watch),
             health: self.health.clone(),
@@ -207,7 +236,8 @@ impl DoorsSide {
         });
         let api = system::api(Arc::clone(&system), Arc::clone(&gatekeeper), Arc::clone(&limits))
             .merge(heng_marketdata::api(Arc::clone(&self.market), gatekeeper, Arc::clone(&limits)))
-            .merge(heng_identity::api(Arc::clone(&self.identity), limits));
+            .merge(heng_identity::api(Arc::clone(&self.identity), limits))
+            .merge(trading);
         system.publish(&api);
         runtime.spawn(tick(system, self.stop.subscribe()));
         let mut serving = Vec::new();
@@ -215,11 +245,12 @@ impl DoorsSide {
             let source = Arc::clone(&self.face.source);
             serving.push(door.serve(&self.desk, source, runtime, &self.stop)?);
         }
-        let routes = api.router().merge(trading).merge(console::routes());
+        let routes = api.router().merge(console::routes());
         let http = runtime.spawn(self.server.serve(routes, stopped(self.stop.subscribe())));
         Ok(Open {
             view: self.view,
             following: self.following,
+            terms: self.terms,
             http,
             serving,
             identity: self.identity,
@@ -231,7 +262,8 @@ impl DoorsSide {
 /// Doors that serve.
 pub(crate) struct Open {
     pub(crate) view: Arc<ViewStatus>,
-    following: JoinHandle<()>,
+    following: Vec<JoinHandle<()>>,
+    terms: TermsStore,
     http: JoinHandle<Result<(), TransportError>>,
     serving: Vec<JoinHandle<()>>,
     identity: Arc<Identity>,
@@ -250,7 +282,11 @@ impl Open {
         }
         self.market.stop();
         runtime.block_on(self.identity.close());
-        runtime.block_on(self.following).context("the view's task ended")
+        for following in self.following {
+            runtime.block_on(following).context("a task that follows the record ended")?;
+        }
+        runtime.block_on(self.terms.close());
+        Ok(())
     }
 }
 
@@ -355,6 +391,19 @@ async fn open_view(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Resul
     notes.push(format!("the view stood at command {at}, beyond the journal's {head}: it is made again"));
     drop(view);
     Ok(TradingView::rebuild(&file, options).await?)
+}
+
+/// Opens what the checks looked at, and how parents are driven. A file of checks that is ahead of the journal belongs to
+/// another one and is made again.
+async fn open_side_files(ask: &DoorsAsk<'_>) -> anyhow::Result<(CheckLog, TermsStore)> {
+    let file = StoreOptions::at(Layout::new(&ask.data).derived.join("checks.db"));
+    let (mut checks, _) = CheckLog::open(&file).await?;
+    if checks.through().await? > ask.face.source.head() {
+        drop(checks);
+        checks = CheckLog::rebuild(&file).await?;
+    }
+    let terms = TermsStore::open(&StoreOptions::at(ask.data.join("owned").join("trading.db"))).await?;
+    Ok((checks, terms))
 }
 
 fn watch_core(core: &Arc<dyn CoreWatch>, metrics: &Metrics, health: &Health) {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use heng_core::{CorePort, RecordSource, RemoteCore};
-use heng_ports::{CommandPort, CoreWatch, EventSource};
+use heng_core::{CorePort, RecordSource, RemoteCore, ReplicaPort};
+use heng_ports::{CommandPort, CoreQueries, CoreWatch, EventSource};
 
 /// The ports of a core.
 #[derive(Clone)]
@@ -11,12 +11,14 @@ pub(crate) struct CoreFace {
     pub(crate) port: Arc<dyn CommandPort>,
     pub(crate) source: Arc<dyn EventSource>,
     pub(crate) watch: Arc<dyn CoreWatch>,
+    pub(crate) queries: Arc<dyn CoreQueries>,
 }
 
 impl CoreFace {
     /// A core in this process.
-    pub(crate) fn near(port: &CorePort, source: RecordSource) -> Self {
-        Self { port: Arc::new(port.clone()), source: Arc::new(source), watch: Arc::new(port.clone()) }
+    pub(crate) fn near(port: &CorePort, source: RecordSource, replica: ReplicaPort) -> Self {
+        let (port, source) = (Arc::new(port.clone()), Arc::new(source));
+        Self { port: Arc::clone(&port) as Arc<dyn CommandPort>, source, watch: port, queries: Arc::new(replica) }
     }
 
     /// A core in another process.
@@ -25,6 +27,7 @@ impl CoreFace {
             port: Arc::clone(core) as Arc<dyn CommandPort>,
             source: Arc::clone(core) as Arc<dyn EventSource>,
             watch: Arc::clone(core) as Arc<dyn CoreWatch>,
+            queries: Arc::clone(core) as Arc<dyn CoreQueries>,
         }
     }
 }

@@ -167,11 +167,12 @@ fn listen(
     let listener = runtime.block_on(LinkListener::bind(address, tls));
     let listener = listener.with_context(|| format!("listen for other roles on {address}"))?;
     let bound = listener.address()?;
+    let queries = core.queries();
     let served = Served {
         port: Arc::new(core.port.clone()),
         source: Arc::new(core.source()),
         watch: Arc::new(core.port.clone()),
-        answers: Arc::new(|_| Vec::new()),
+        answers: Arc::new(move |question| heng_core::answer_bytes(&queries, &question)),
     };
     runtime.spawn(CoreServer::new(listener, served).run(stop.subscribe()));
     Ok(Some(bound))
@@ -186,7 +187,10 @@ fn face_of(
 ) -> anyhow::Result<(CoreFace, MarketTime)> {
     if let Some(core) = core {
         let clock = Arc::clone(&core.clock);
-        return Ok((CoreFace::near(&core.port, core.source()), Box::new(move || UnixNanos(clock.now()))));
+        return Ok((
+            CoreFace::near(&core.port, core.source(), core.queries()),
+            Box::new(move || UnixNanos(clock.now())),
+        ));
     }
     let Some(address) = config.core.url else {
         bail!("doors without the core role need to know where the core is: core.url in the file, or --core-url")

@@ -6,12 +6,12 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use heng_core::{Core, CoreError, CoreOptions, CorePort, Request, SnapshotPolicy};
+use heng_core::{Core, CoreError, CoreOptions, CorePort, ReplicaOptions, Request, SnapshotPolicy};
 use heng_engine::{Capacity, State};
 use heng_journal::Storage;
 use heng_model::command::{ActivateRulebook, Memo};
 use heng_model::wire::hex;
-use heng_model::{Command, PartitionId, RejectCode, SECOND, TradeDate, UnixNanos};
+use heng_model::{Command, PartitionId, RejectCode, SECOND, Seq, TradeDate, UnixNanos};
 use heng_ports::{Answer, CommandPort as _};
 use heng_rulebook::{bundle, bundle_hash};
 
@@ -47,12 +47,21 @@ fn on_fatal(error: &CoreError) {
     std::process::exit(4);
 }
 
+/// Rows that a market begins with.
+const CAPACITY: Capacity = Capacity { accounts: 4_096, positions: 16_384, orders: 1 << 16 };
+
+/// How the replica of the core on `data` runs, which tells what checks looked at behind `explain_after`.
+pub(crate) fn replica_options(data: &Path, storage: &Arc<dyn Storage>, explain_after: Seq) -> ReplicaOptions {
+    let (data, storage) = (data.to_owned(), Arc::clone(storage));
+    ReplicaOptions { data, partition: PartitionId(0), capacity: CAPACITY, storage, explain_after }
+}
+
 /// Starts the core on `data`.
 pub(crate) fn start_core(data: &Path, storage: &Arc<dyn Storage>, clock: &Arc<MarketClock>) -> anyhow::Result<Core> {
     let options = CoreOptions {
         data: data.to_owned(),
         partition: PartitionId(0),
-        capacity: Capacity { accounts: 4_096, positions: 16_384, orders: 1 << 16 },
+        capacity: CAPACITY,
         clock: Arc::clone(clock) as Arc<dyn heng_runtime::Clock>,
         follows_clock: true,
         storage: Arc::clone(storage),

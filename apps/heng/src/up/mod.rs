@@ -114,7 +114,7 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             data: args.data.clone(),
             config: &config,
             keep_days: args.keep_days,
-            face: CoreFace::near(&core.port, core.source()),
+            face: CoreFace::near(&core.port, core.source(), core.queries()),
             roles: Roles::all(),
             lines,
             stop: &stop,

@@ -10,24 +10,29 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use heng::market::{Flow, FlowOptions, World, WorldOptions};
-use heng_core::{Completion, Core, CoreError, CoreOptions, EventTail, Layout, Request};
+use heng_core::{
+    Completion, Core, CoreError, CoreOptions, EventTail, Layout, RecordSource, Replica, ReplicaOptions, Request,
+};
 use heng_engine::{Capacity, State};
 use heng_journal::{OsStorage, Storage};
 use heng_model::command::OpenDay;
 use heng_model::{Command, Currency, Money, PartitionId, Qty, SECOND, Seq, TradeDate, UnixNanos};
-use heng_ports::{CommandEvents, EventBlock};
+use heng_ports::{
+    Accounts, AuthFailure, CommandEvents, Credentials, Decision, EventBlock, Gatekeeper, Later, Principal,
+    PrincipalKind, Resource,
+};
 use heng_runtime::SystemClock;
 use heng_store::StoreOptions;
-use heng_trading::{DoorOptions, Doors, TradingView, ViewOptions, ViewReader, routes};
-use heng_transport::{Health, Metrics, Server, ServerOptions};
+use heng_trading::{CheckLog, DoorOptions, Doors, TermsStore, TradingView, ViewOptions, ViewReader};
+use heng_transport::{Health, Metrics, RateLimits, Server, ServerOptions};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 /// A folder of its own that disappears with the test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("heng-it-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a temporary folder");
@@ -58,21 +63,21 @@ pub(crate) fn get(address: &str, path: &str) -> (u16, Value) {
     send(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
 }
 
-fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
+pub(crate) fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let head = "host: x\r\nconnection: close\r\ncontent-type: application/json";
     send(address, &format!("POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
 }
 
 /// A running `heng up`; killed when it is dropped.
-struct House {
+pub(crate) struct House {
     child: Child,
     out: BufReader<ChildStdout>,
-    address: String,
+    pub(crate) address: String,
     /// What it said before.
     notes: String,
     /// The order that the house offers to paste.
-    first_order: Value,
+    pub(crate) first_order: Value,
 }
 
 fn binary() -> PathBuf {
@@ -81,7 +86,7 @@ fn binary() -> PathBuf {
 
 impl House {
     /// Starts the binary and waits until it says that it is ready.
-    fn start(folder: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
         let ready = folder.join("ready.json");
         let mut child = Process::new(binary())
             .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "100"])
@@ -107,13 +112,13 @@ impl House {
     }
 
     /// No warning, no time to write anything.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("it ends");
     }
 
     /// SIGTERM; returns the exit code.
-    fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(Process::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         let mut rest = String::new();
@@ -121,11 +126,11 @@ impl House {
         self.child.wait().expect("it ends").code()
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         get(&self.address, path)
     }
 
-    fn place(&self, order: &Value) -> (u16, Value) {
+    pub(crate) fn place(&self, order: &Value) -> (u16, Value) {
         post(&self.address, "/v1/orders", order)
     }
 }
@@ -152,7 +157,7 @@ fn line_with(out: &mut BufReader<ChildStdout>, word: &str, before: &mut String) 
 }
 
 /// An order of the first one's kind, under another key.
-fn keyed(order: &Value, key: &str, price: Option<&str>) -> Value {
+pub(crate) fn keyed(order: &Value, key: &str, price: Option<&str>) -> Value {
     let mut order = order.clone();
     order["client_order_id"] = json!(key);
     if let Some(price) = price {
@@ -220,25 +225,25 @@ fn outcomes_survive_a_kill_and_a_restart() {
     let mut outcomes: BTreeMap<String, (Value, Value)> = BTreeMap::new();
     for number in 0..40 {
         // Every fourth asks for a price that no market takes.
-        let price = (number % 4 == 3).then_some("900000");
+        let price = (number % 4 == 3).then_some("899999");
         let ask = keyed(&order, &format!("kill-{number}"), price);
         let told = house.place(&ask);
-        assert!(matches!(told.0, 201 | 422), "{told:?}");
-        assert_eq!(told.0 == 422, price.is_some(), "{told:?}");
+        assert!(matches!(told.0, 201 | 409), "{told:?}");
+        assert_eq!(told.0 == 409, price.is_some(), "{told:?}");
         outcomes.insert(format!("kill-{number}"), (ask, essence(&told)));
     }
     let (ask, first) = outcomes["kill-0"].clone();
     let (status, again) = house.place(&ask);
     assert_eq!((status, again["repeated"].as_bool()), (200, Some(true)));
     assert_eq!(essence(&(status, again)), first);
-    let (status, reused) = house.place(&keyed(&ask, "kill-0", Some("900000")));
+    let (status, reused) = house.place(&keyed(&ask, "kill-0", Some("899999")));
     assert_eq!((status, reused["code_name"].as_str()), (409, Some("KeyReused")));
     house.kill();
 
     let house = House::start(&folder.0, &[]);
     for (key, (ask, expected)) in &outcomes {
         let told = house.place(ask);
-        assert!(matches!(told.0, 200 | 422), "{key}: {told:?}");
+        assert!(matches!(told.0, 200 | 409), "{key}: {told:?}");
         assert_eq!(told.1["repeated"], true, "{key}");
         assert_eq!(essence(&told), *expected, "{key}");
     }
@@ -292,7 +297,7 @@ fn clients_trade_cancel_and_watch() {
     let sequence = cancelled["sequence"].as_u64().expect("a sequence");
     let (_, told) = house.get(&format!("/v1/orders/{id}?min_sequence={sequence}"));
     assert_eq!((told["status"].as_str(), told["reason"].as_str()), (Some("cancelled"), Some("client")));
-    assert_eq!(post(&house.address, &format!("/v1/orders/{id}/cancel"), &cancel).0, 422, "it is done already");
+    assert_eq!(post(&house.address, &format!("/v1/orders/{id}/cancel"), &cancel).0, 409, "it is done already");
     let (_, metrics) = house.get("/metrics");
     let metrics = metrics.as_str().expect("text");
     for name in [
@@ -308,7 +313,7 @@ fn clients_trade_cancel_and_watch() {
 }
 
 #[test]
-fn a_folder_in_use_and_another_ones_journal_are_refused() {
+fn afolder_in_use_and_another_ones_journal_are_refused() {
     let folder = Folder::new("up-lock");
     let house = House::start(&folder.0, &[]);
     let refused = |data: &Path| {
@@ -356,7 +361,20 @@ pub(crate) struct Day {
     pub(crate) layout: Layout,
     storage: Arc<dyn Storage>,
     pub(crate) date: TradeDate,
-    _folder: Folder,
+    folder: Folder,
+}
+
+impl Day {
+    /// How a replica of its core runs.
+    pub(crate) fn replica_options(&self) -> ReplicaOptions {
+        ReplicaOptions {
+            data: self.folder.0.clone(),
+            partition: PartitionId(0),
+            capacity: Capacity::default(),
+            storage: Arc::clone(&self.storage),
+            explain_after: Seq(0),
+        }
+    }
 }
 
 pub(crate) fn a_day() -> Day {
@@ -379,7 +397,7 @@ pub(crate) fn a_day() -> Day {
     let world = World::new(world, &heng_rulebook::Rulebook::embedded_files()).expect("a world");
     let flow = Flow::new(&world, FlowOptions { orders: 20_000, first_order: 0 });
     run(&core, world.setup().chain(flow));
-    Day { world, core, layout: Layout::new(&folder.0), storage, date, _folder: folder }
+    Day { world, core, layout: Layout::new(&folder.0), storage, date, folder }
 }
 
 /// The outcomes, in the order of the commands.
@@ -402,18 +420,55 @@ pub(crate) fn run(core: &Core, commands: impl Iterator<Item = (UnixNanos, Comman
     outcomes
 }
 
+/// Lets everybody do everything.
+struct Anybody;
+
+impl Gatekeeper for Anybody {
+    fn identify<'a>(&'a self, _: Credentials<'a>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        Box::pin(async {
+            Ok(Arc::new(Principal {
+                id: 1,
+                kind: PrincipalKind::Staff,
+                name: "anybody".into(),
+                accounts: Accounts::All,
+                roles: Vec::new(),
+                scopes: Vec::new(),
+                credential: "none".into(),
+            }))
+        })
+    }
+
+    fn decide(&self, _: &Principal, _: &'static str, _: Resource) -> Decision {
+        Decision::Allow
+    }
+}
+
 /// The view's doors, read through a real socket.
 pub(crate) struct Reading {
     pub(crate) address: String,
     pub(crate) view: tokio::sync::Mutex<TradingView>,
+    _replica: Replica,
     _stop: oneshot::Sender<()>,
 }
 
-pub(crate) async fn read_from(view: TradingView, port: heng_core::CorePort) -> Reading {
+pub(crate) async fn read_from(view: TradingView, day: &Day) -> Reading {
     let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
     let reader: ViewReader = view.reader();
-    let doors = Doors { port: Arc::new(port), view: reader, options: DoorOptions::default() };
-    let routes = routes(doors, &metrics, &health);
+    let port = day.core.port();
+    let replica = Replica::start(&port, day.replica_options());
+    let file = |name: &str| StoreOptions::at(day.layout.derived.join(name));
+    let doors = Doors {
+        source: Arc::new(RecordSource::new(Arc::clone(&day.storage), &day.layout, port.clone())),
+        port: Arc::new(port),
+        queries: Arc::new(replica.port()),
+        view: reader,
+        checks: CheckLog::open(&file("checks.db")).await.expect("a file").0,
+        terms: TermsStore::open(&file("terms.db")).await.expect("a file"),
+        options: DoorOptions::default(),
+    };
+    let often = std::num::NonZeroU32::new(1_000_000).expect("not zero");
+    let (gate, limits) = (Arc::new(Anybody), Arc::new(RateLimits::new(often, often)));
+    let routes = heng_trading::api(doors, gate, limits, &metrics, &health).router();
     let options = ServerOptions::at("127.0.0.1:0".parse().expect("an address"));
     let server = Server::bind(options, metrics, health).await.expect("a free port");
     let address = format!("http://{}", server.address());
@@ -422,7 +477,7 @@ pub(crate) async fn read_from(view: TradingView, port: heng_core::CorePort) -> R
         // A dropped sender stops the server as well.
         let _ = stopped.await;
     }));
-    Reading { address, view: tokio::sync::Mutex::new(view), _stop: stop }
+    Reading { address, view: tokio::sync::Mutex::new(view), _replica: replica, _stop: stop }
 }
 
 /// Lets the view take everything that has left the gate.
@@ -524,7 +579,7 @@ fn the_view_tells_what_the_core_knows() {
     let reading = runtime.block_on(async {
         let (mut view, _) = TradingView::open(&options, ViewOptions::default()).await.expect("the view opens");
         catch_up(&day, &mut view).await;
-        read_from(view, day.core.port()).await
+        read_from(view, &day).await
     });
     // Market makers have more orders than one page shows.
     assert!(compare(&day, &reading.address) > 10_000, "most orders are compared");

@@ -220,7 +220,7 @@ fn the_view_tells_of_parents_what_the_core_knows() {
     let reading = runtime.block_on(async {
         let (mut view, _) = TradingView::open(&options, ViewOptions::default()).await.expect("the view opens");
         catch_up(&day, &mut view).await;
-        read_from(view, day.core.port()).await
+        read_from(view, &day).await
     });
     compare_parents(&day, &reading.address, &flow);
     flow.run(&day.core, at(35_000), 1_500);

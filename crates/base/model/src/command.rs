@@ -7,7 +7,7 @@ use crate::market::{
     SettlementState, Side,
 };
 use crate::quantity::{Money, Price, Qty, Rate};
-use crate::wire::{wire_enum, wire_messages, wire_struct};
+use crate::{wire_enum, wire_messages, wire_struct};
 
 wire_messages! {
     /// A command. Codes are stable; 1–39 administration, 40–69 orders, 70–79 parents, 80–89 between partitions.

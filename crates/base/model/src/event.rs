@@ -11,7 +11,7 @@ use crate::market::{
 };
 use crate::quantity::{Money, Price, Qty, Rate};
 use crate::reject::RejectCode;
-use crate::wire::{wire_enum, wire_messages, wire_struct};
+use crate::{wire_enum, wire_messages, wire_struct};
 
 wire_messages! {
     /// An event. Codes are stable; 1–39 administration, 40–69 orders, 70–79 parents.

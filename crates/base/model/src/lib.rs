@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: JSON, FIX and other outside forms (they stop at floor 3), clocks, randomness, I/O.
 
+pub mod check;
 pub mod command;
 pub mod date;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod quantity;
 pub mod reject;
 pub mod wire;
 
+pub use check::{Check, CheckInput, CheckName, CheckOutcome, InputName, InputUnit};
 pub use command::{Command, Sequenced};
 pub use date::{SECOND, TradeDate, UnixNanos};
 pub use event::Event;

@@ -1,6 +1,6 @@
 //! The words of the market: exchanges, boards, sides, order types, phases.
 
-use crate::wire::wire_enum;
+use crate::wire_enum;
 
 wire_enum! {
     /// Where an instrument trades.

@@ -532,6 +532,7 @@ impl Wire for crate::date::TradeDate {
 }
 
 /// Defines a one-byte enum with stable codes, names and byte form.
+#[macro_export]
 macro_rules! wire_enum {
     ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal => $text:literal,)+ }) => {
         $(#[$doc])*
@@ -585,9 +586,9 @@ macro_rules! wire_enum {
         }
     };
 }
-pub(crate) use wire_enum;
 
 /// Defines a struct of public fields with a byte form and a printable reference.
+#[macro_export]
 macro_rules! wire_struct {
     ($($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? pub struct $name:ident { $($(#[doc = $fdoc:literal])* pub $field:ident: $type:ty,)* })+) => {$(
         $(#[doc = $doc])*
@@ -620,9 +621,9 @@ macro_rules! wire_struct {
         }
     )+};
 }
-pub(crate) use wire_struct;
 
 /// Defines an enum of messages: one stable code and one struct each.
+#[macro_export]
 macro_rules! wire_messages {
     ($(#[$doc:meta])* $vis:vis enum $name:ident { $($code:literal => $variant:ident,)+ }) => {
         $(#[$doc])*
@@ -677,7 +678,6 @@ macro_rules! wire_messages {
         })+
     };
 }
-pub(crate) use wire_messages;
 
 #[cfg(test)]
 mod tests {

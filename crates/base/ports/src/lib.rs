@@ -1,16 +1,18 @@
 //! The ports between the core and everything around it.
 //!
 //! Entry points: [`CommandPort`], through which every service changes core state; [`EventSource`], from which every view
-//! is derived; [`Gatekeeper`], which says who asks and whether they may.
+//! is derived; [`CoreQueries`], which answers questions about the present state; [`Gatekeeper`], which says who asks and
+//! whether they may.
 //!
 //! *Invariant:* an answer is given only for a durable command; a port never invents an outcome.
 //! *Invariant:* no answer in time is [`Answer::Unknown`], to be resolved by the order's key, never by blind retry.
 //!
 //! Deliberately absent: transport (a call in one process, an mTLS stream between processes) and query ports of
-//! services that do not exist yet.
+//! services other than the core.
 
 mod events;
 mod identity;
+mod queries;
 mod watch;
 
 use std::sync::mpsc::channel;
@@ -22,6 +24,12 @@ pub use events::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
 pub use identity::{
     Accounts, AuthFailure, Credentials, Decision, Gatekeeper, Later, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind,
     Resource, Signed,
+};
+pub use queries::{
+    About, Answered, CashNow, CashOf, CashRowNow, CoreQueries, EstimateNow, EstimateOf, Explained, ExplainedAfter,
+    ExplainedNow, Explanation, HashNow, HashOf, HoldingNow, HoldingsNow, HoldingsOf, NoAnswer, OneOrder, OpenOrdersOf,
+    OrderNow, OrdersNow, OutcomeNow, OutcomeOf, OutcomesNow, OutcomesOf, ParentNow, ParentsNow, ParentsOf, PowerNow,
+    PowerOf, Question, ROWS_MAX, Reply,
 };
 pub use watch::{CoreStatus, CoreWatch, LatencyPoints};
 

@@ -48,7 +48,7 @@ impl State {
         if let Some(outcome) = self.repeated_basket(orders) {
             return outcome;
         }
-        match self.check_basket(orders) {
+        match self.check_basket(orders, sink) {
             Ok(checked) => self.place_basket(orders, &checked, sink),
             Err((at, refusal)) => self.refuse_basket(orders, at, refusal, sink),
         }
@@ -66,11 +66,15 @@ impl State {
         outcome
     }
 
-    fn check_basket(&mut self, orders: &[NewOrder]) -> Result<Vec<Checked>, (usize, Refusal)> {
+    fn check_basket<S: EventSink>(
+        &mut self,
+        orders: &[NewOrder],
+        sink: &mut S,
+    ) -> Result<Vec<Checked>, (usize, Refusal)> {
         let mut checked: Vec<Checked> = Vec::with_capacity(orders.len());
         let mut refusal = None;
         for (at, order) in orders.iter().enumerate() {
-            match self.check_in_basket(&orders[..at], order) {
+            match self.check_in_basket(&orders[..at], order, sink) {
                 Ok(one) => {
                     self.occupy(&one, order, 1);
                     checked.push(one);
@@ -87,7 +91,12 @@ impl State {
         refusal.map_or(Ok(checked), Err)
     }
 
-    fn check_in_basket(&mut self, before: &[NewOrder], order: &NewOrder) -> Result<Checked, Refusal> {
+    fn check_in_basket<S: EventSink>(
+        &mut self,
+        before: &[NewOrder],
+        order: &NewOrder,
+        sink: &mut S,
+    ) -> Result<Checked, Refusal> {
         let row = self.admit(order)?;
         if let Some(known) = self.repeated(row, order) {
             return Err(known.code.unwrap_or(RejectCode::KeyReused).into());
@@ -99,7 +108,7 @@ impl State {
             return Err(RejectCode::TableFull.into());
         }
         self.count_order(row);
-        let hold = self.check_order(row, order)?;
+        let hold = self.check_told(row, order, sink)?;
         Ok(Checked { row, hold })
     }
 

@@ -1,13 +1,15 @@
 //! New orders: key, check, hold, route.
 
+use heng_ledger::Account;
 use heng_model::command::{NewOrder, RouteOrder};
 use heng_model::event::{OrderPlaced, OrderRejected};
 use heng_model::market::OrderStatus;
 use heng_model::{
     ClientOrderId, InstrumentId, Money, OrderId, ParentId, Price, Qty, RejectCode, SECOND, Side, TradeDate, limits,
 };
-use heng_pretrade::{Ask, Hold, InstrumentDay, Refusal, check, settle_of, worth_of};
+use heng_pretrade::{Ask, Hold, InstrumentDay, Refusal, Witness, check_watched, settle_of, worth_of};
 
+use crate::inspect::mark_refused;
 use crate::keys::{Target, content_of};
 use crate::orders::{OrderOrigin, OrderRecord};
 use crate::pipeline::Outcome;
@@ -40,7 +42,7 @@ impl State {
         }
         self.count_order(row);
         // Step 3.
-        let hold = match self.check_order(row, order) {
+        let hold = match self.check_told(row, order, sink) {
             Ok(hold) => hold,
             Err(refusal) => return self.reject(row, order, parent, refusal, sink),
         };
@@ -120,18 +122,37 @@ impl State {
         self.ledger.account_mut(row).orders_today += 1;
     }
 
-    /// Step 3: all checks of the account side.
+    /// Step 3: all checks of the account side; whoever watches is told what they looked at.
     #[inline]
-    pub(crate) fn check_order(&self, row: u32, order: &NewOrder) -> Result<Hold, Refusal> {
+    pub(crate) fn check_told<S: EventSink>(&self, row: u32, order: &NewOrder, sink: &mut S) -> Result<Hold, Refusal> {
+        if !S::WATCHES {
+            return self.check_order(row, self.ledger.account(row), order, &mut ());
+        }
+        let mut checks = Vec::new();
+        let result = self.check_order(row, self.ledger.account(row), order, &mut checks);
+        mark_refused(&mut checks, result.is_err());
+        sink.checked(order, checks);
+        result
+    }
+
+    /// The checks, as if `account` stood in the row of the account.
+    #[inline]
+    pub(crate) fn check_order<W: Witness>(
+        &self,
+        row: u32,
+        account: &Account,
+        order: &NewOrder,
+        witness: &mut W,
+    ) -> Result<Hold, Refusal> {
         let Some(day) = self.day_of(order.instrument) else {
             let known = self.instruments.contains_key(&order.instrument);
             let code = if known { RejectCode::NoReference } else { RejectCode::UnknownInstrument };
             return Err(code.into());
         };
         let currency = settle_of(day, order.side, self.rates).currency();
-        check(&Ask {
+        let ask = Ask {
             order,
-            account: self.ledger.account(row),
+            account,
             limits: self.ledger.limits(row),
             cash: self.ledger.cash(row, currency),
             position: self.ledger.position(row, order.instrument),
@@ -141,7 +162,8 @@ impl State {
             all_stopped: self.all_stopped,
             now: self.time,
             rules: &self.risk_rules,
-        })
+        };
+        check_watched(&ask, witness)
     }
 
     /// Step 4: holds (sign 1) or releases (sign -1).

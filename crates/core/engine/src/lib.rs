@@ -1,7 +1,7 @@
 //! The deterministic core: all commands of a partition, one after the other, become state and events.
 //!
 //! Entry point: [`apply`] is the whole contract; its numbered steps stand in `pipeline.rs`. [`State`] is everything
-//! that the core knows; [`EventWriter`] turns what it says into the bytes of the event log.
+//! that the core knows, and answers questions about it (`inspect.rs`); [`EventWriter`] turns what it says into the bytes of the event log.
 //!
 //! *Invariant:* same commands, same bytes, same state hash, on every replica and after every restart.
 //! *Invariant:* the core asks nobody: time, rules, reference data and prices arrive in commands.
@@ -18,6 +18,7 @@ mod batch;
 mod cancel;
 mod day;
 mod entry;
+mod inspect;
 mod instruments;
 pub mod invariants;
 mod keys;
@@ -34,6 +35,7 @@ mod timers;
 mod venue;
 mod warm;
 
+pub use inspect::{Estimate, KeyOutcome, Power};
 pub use instruments::Instrument;
 pub use orders::OrderRecord;
 pub use parents::Parent;

@@ -74,6 +74,11 @@ impl Parents {
         (id.partition() == self.partition && index < self.rows.len() as u64).then_some(index as u32)
     }
 
+    /// The parent at a place.
+    pub(crate) fn at(&self, index: u32) -> Option<(ParentId, &Parent)> {
+        self.rows.get(index as usize).map(|parent| (self.id(index), parent))
+    }
+
     /// The parent of a child order.
     pub(crate) fn of(&self, child: u32) -> ParentId {
         self.of_child.get(&child).map_or(ParentId(0), |index| self.id(*index))

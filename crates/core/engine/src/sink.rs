@@ -1,8 +1,9 @@
 //! Where events go, and the bytes they become.
 
+use heng_model::command::NewOrder;
 use heng_model::hash::EventDigest;
 use heng_model::wire::{Message, Reader, Wire, WireError, Writer};
-use heng_model::{Command, Event, PartitionId, Seq, UnixNanos};
+use heng_model::{Check, Command, Event, OrderId, PartitionId, Seq, UnixNanos};
 
 /// Takes what the core says.
 pub trait EventSink {
@@ -19,6 +20,12 @@ pub trait EventSink {
     }
     /// A message for another partition; it becomes a command there.
     fn send(&mut self, to: PartitionId, message: Command);
+    /// Whether it wants to know what the checks look at; where not, the core gathers nothing for it.
+    const WATCHES: bool = false;
+    /// The account side has checked an order that has a key; the event that tells the outcome follows.
+    fn checked(&mut self, _order: &NewOrder, _checks: Vec<Check>) {}
+    /// This venue has checked an order.
+    fn venue_checked(&mut self, _order: OrderId, _checks: Vec<Check>) {}
 }
 
 /// Encodes events as frames, one a command: sequence, time, count, events. Commands without events leave no frame.

@@ -1,13 +1,27 @@
-//! Threads that wait for the disk and for which others wait.
+//! Threads that wait for the disk and for which others wait; and those for which nobody waits.
 #![allow(unsafe_code)]
 
 /// The slice that such a thread asks for, in nanoseconds: it runs for some ten microseconds at a time.
 const SLICE_NS: u64 = 100_000;
 
+/// The share of a thread that works in the background, as a nice value: about a tenth of that of a usual one.
+const BACKGROUND_NICE: i32 = 10;
+
 /// Asks the system to run this thread as soon as it wakes, ahead of threads that compute: by a shorter slice, which
 /// gives it no larger share of the processor. A system that does not know the wish runs it as any other; then only
 /// latency suffers. Returns whether the wish was taken.
 pub fn run_promptly() -> bool {
+    wish(|wish| wish.sched_runtime = SLICE_NS)
+}
+
+/// Asks the system to give this thread a small share of the processor while others compute. Returns whether the wish
+/// was taken.
+pub fn run_in_background() -> bool {
+    wish(|wish| wish.sched_nice = wish.sched_nice.max(BACKGROUND_NICE))
+}
+
+/// Changes how the calling thread is scheduled, if it is scheduled in the common way.
+fn wish(change: impl FnOnce(&mut libc::sched_attr)) -> bool {
     // SAFETY: all fields are integers, for which zero is a value.
     let mut wish: libc::sched_attr = unsafe { std::mem::zeroed() };
     let size = size_of::<libc::sched_attr>() as libc::c_uint;
@@ -18,7 +32,7 @@ pub fn run_promptly() -> bool {
     if known != 0 || wish.sched_policy != libc::SCHED_OTHER as u32 {
         return false;
     }
-    wish.sched_runtime = SLICE_NS;
+    change(&mut wish);
     wish.sched_flags = 0;
     // SAFETY: thread 0 is the calling one; `wish` outlives the call, holds its own size, and is only read.
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const wish, 0) == 0 }

@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Entry points: [`Core::start`] recovers and runs a partition; [`CorePort`] is its `CommandPort`;
-//! [`CoreSteps`] runs the same parts step by step for a simulator; [`recover`] and [`replay`] rebuild a state from files alone; [`EventTail`] follows the record behind the gate.
+//! [`CoreSteps`] runs the same parts step by step for a simulator; [`recover`] and [`replay`] rebuild a state from files alone; [`EventTail`] follows the record behind the gate; [`Replica`]
+//! is a second state that answers questions.
 //!
 //! *Invariant:* durable before visible: nothing made from command n leaves before n is durable (`gate.rs`).
 //! *Invariant:* a failed fdatasync ends the process; it is never retried.
 //! *Invariant:* recovery executes the same commands to the same event digest, or stops by name.
 //! *Invariant:* the event log follows the journal: what a crash cut off is made again by re-execution.
 //! *Invariant:* the core never waits for a snapshot; only verified snapshots let journal segments go.
+//! *Invariant:* the replica applies only what is durable, by reading the journal: the core knows nothing of it.
 //! *Invariant:* a full disk closes the doors by name while what was admitted before still finds room.
 //!
 //! Other processes reach the same ports through [`CoreServer`] and [`RemoteCore`], over links with certificates on both
@@ -23,6 +25,7 @@
 mod batch;
 mod buffers;
 mod error;
+mod explaining;
 mod gate;
 mod journal_thread;
 mod layout;
@@ -30,8 +33,10 @@ mod layout;
 mod poison;
 mod port;
 mod portions;
+mod questions;
 mod recovery;
 mod remote;
+mod replica;
 mod role;
 mod sequencer;
 mod snapshot_worker;
@@ -48,8 +53,10 @@ pub use error::CoreError;
 pub use gate::{Completion, Published};
 pub use layout::Layout;
 pub use port::{CorePort, Deliver, Look, Request, Submission};
+pub use questions::{answer_bytes, answer_from};
 pub use recovery::{Recovered, Replayed, recover, replay};
 pub use remote::{CoreServer, RemoteCore, RemoteOptions, Served};
+pub use replica::{Replica, ReplicaOptions, ReplicaPort};
 pub use role::{Core, CoreOptions, CoreReport};
 pub use snapshot_worker::SnapshotPolicy;
 pub use snapshots::{SnapshotMeta, load_snapshot, write_snapshot};

@@ -62,12 +62,12 @@ impl From<Replayer> for Replayed {
 }
 
 /// State while records are executed.
-struct Replayer {
-    state: State,
-    writer: EventWriter,
-    quarantined: Vec<u64>,
+pub(crate) struct Replayer {
+    pub(crate) state: State,
+    pub(crate) writer: EventWriter,
+    pub(crate) quarantined: Vec<u64>,
     commands: u64,
-    last_index: u64,
+    pub(crate) last_index: u64,
 }
 
 impl Replayer {
@@ -129,7 +129,7 @@ fn reason_of(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// Where execution starts: the newest sound snapshot at or below `at_most`, or nothing.
-fn start_from(
+pub(crate) fn start_from(
     storage: &Arc<dyn Storage>,
     layout: &Layout,
     partition: PartitionId,
@@ -325,7 +325,12 @@ fn survey(reader: &mut JournalReader, durable: u64, quarantined: &mut Vec<u64>) 
 }
 
 /// A record continues the state: by sequence, and by the digest of all events before it.
-fn check_head(index: u64, head: (Seq, EventDigest), expected: Seq, digest: EventDigest) -> Result<(), CoreError> {
+pub(crate) fn check_head(
+    index: u64,
+    head: (Seq, EventDigest),
+    expected: Seq,
+    digest: EventDigest,
+) -> Result<(), CoreError> {
     let (first, recorded) = head;
     if first != expected {
         return Err(CoreError::Sequence { index, found: first.0, expected: expected.0 });
@@ -336,7 +341,7 @@ fn check_head(index: u64, head: (Seq, EventDigest), expected: Seq, digest: Event
     Ok(())
 }
 
-fn quarantine_in(record: &RecordRef<'_>) -> Option<u64> {
+pub(crate) fn quarantine_in(record: &RecordRef<'_>) -> Option<u64> {
     if record.kind != RecordKind::Quarantine {
         return None;
     }

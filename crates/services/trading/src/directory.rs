@@ -3,14 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use heng_model::{InstrumentId, TradeDate};
+use heng_model::{AccountId, InstrumentId, OrderId, ParentId, TradeDate};
 
 use crate::tables::{InstrumentRow, MarketRow};
 
-/// Symbols and the trading day, as of the last committed batch.
+/// Most owners of orders that are remembered; beyond that the tables are asked.
+const OWNERS_MAX: usize = 2_000_000;
+
+/// Symbols, the trading day, and whose the orders of the day are, as of the last committed batch.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     inner: RwLock<Inner>,
+    owners: RwLock<BTreeMap<Owned, AccountId>>,
+}
+
+/// What belongs to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owned {
+    /// An order.
+    Order(OrderId),
+    /// A parent.
+    Parent(ParentId),
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +51,24 @@ impl Directory {
             inner.by_symbol.insert(row.symbol.clone(), number);
         }
         inner.trade_date = date(market.trade_date);
+    }
+
+    /// Whose an order or parent is, if that is remembered.
+    pub(crate) fn owner(&self, of: Owned) -> Option<AccountId> {
+        self.owners.read().unwrap_or_else(PoisonError::into_inner).get(&of).copied()
+    }
+
+    /// Remembers whose orders and parents are; those of earlier dates first make room.
+    pub(crate) fn note_owners(&self, new_day: bool, owners: impl Iterator<Item = (Owned, AccountId)>) {
+        let mut known = self.owners.write().unwrap_or_else(PoisonError::into_inner);
+        if new_day {
+            known.clear();
+        }
+        for (of, account) in owners {
+            if known.len() < OWNERS_MAX {
+                known.insert(of, account);
+            }
+        }
     }
 
     /// The instrument with this symbol.

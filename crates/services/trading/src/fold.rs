@@ -18,8 +18,8 @@ use heng_store::Connection;
 use crate::fold_error::{FoldError, Noun};
 use crate::store;
 use crate::tables::{
-    AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, ParentRow, PhaseRow,
-    load_by_id, load_by_pair, save,
+    AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderEventRow, OrderRow, ParentRow,
+    PhaseRow, load_by_id, load_by_pair, save,
 };
 use heng_ports::CommandEvents;
 
@@ -30,6 +30,8 @@ pub(crate) struct Placed<'a> {
     pub(crate) command: &'a CommandEvents,
     /// The event.
     pub(crate) event: &'a Event,
+    /// Its place in the command.
+    pub(crate) number: u32,
 }
 
 impl Placed<'_> {
@@ -118,6 +120,7 @@ pub(crate) struct Fold {
     orders: BTreeMap<i64, OrderRow>,
     pub(crate) parents: BTreeMap<i64, ParentRow>,
     fills: Vec<FillRow>,
+    events: Vec<OrderEventRow>,
     cash: BTreeMap<(i64, i64), CashRow>,
     holdings: BTreeMap<(i64, i64), HoldingRow>,
     accounts: BTreeMap<i64, AccountRow>,
@@ -203,6 +206,7 @@ impl Fold {
         save(connection, &rows(&self.orders)).await?;
         save(connection, &rows(&self.parents)).await?;
         save(connection, &self.fills).await?;
+        save(connection, &self.events).await?;
         save(connection, &rows(&self.cash)).await?;
         save(connection, &rows(&self.holdings)).await?;
         save(connection, &rows(&self.accounts)).await?;
@@ -215,8 +219,25 @@ impl Fold {
         Ok(())
     }
 
-    /// Takes one event. What other views need (memos, settlement, quotas, house rates) changes nothing here.
+    /// Takes one event, and keeps it with its order.
     pub(crate) fn take(&mut self, at: Placed<'_>) -> Result<(), FoldError> {
+        let order = order_of(at.event).filter(|id| *id != OrderId(0)).map(|id| id.0.cast_signed());
+        let Some(order_id) = order else { return self.change(at) };
+        let status = |fold: &Self| fold.orders.get(&order_id).map_or(0, |row| row.status);
+        let before = status(self);
+        self.change(at)?;
+        let after = status(self);
+        // A cancel of an order that nobody has stays without one.
+        if after != 0 {
+            let (number, event) = (i64::from(at.number), heng_model::wire::encode(at.event));
+            let (sequence, happened_at) = (at.sequence(), at.time());
+            self.events.push(OrderEventRow { order_id, sequence, number, happened_at, before, after, event });
+        }
+        Ok(())
+    }
+
+    /// Changes the rows. What other views need (memos, settlement, quotas, house rates) changes nothing here.
+    fn change(&mut self, at: Placed<'_>) -> Result<(), FoldError> {
         match at.event {
             Event::OrderPlaced(e) => self.place(e, at),
             Event::OrderRejected(e) => self.reject(e, at),
@@ -550,6 +571,21 @@ impl Fold {
             self.account(e.account)?.stopped = e.on;
         }
         Ok(())
+    }
+}
+
+/// The order that an event is about.
+pub(crate) const fn order_of(event: &Event) -> Option<OrderId> {
+    match event {
+        Event::OrderPlaced(e) => Some(e.order),
+        Event::OrderRejected(e) => Some(e.order),
+        Event::OrderWorking(e) => Some(e.order),
+        Event::OrderFilled(e) => Some(e.order),
+        Event::OrderCancelled(e) => Some(e.order),
+        Event::CancelRequested(e) => Some(e.order),
+        Event::CancelRejected(e) => Some(e.order),
+        Event::OrderUnknown(e) => Some(e.order),
+        _ => None,
     }
 }
 

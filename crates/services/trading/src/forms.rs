@@ -1,251 +1,483 @@
-//! What clients send, read strictly into types that cannot be wrong.
+//! What clients send: bodies and queries. Their fields are read strictly (`texts.rs`), unknown ones are refused.
 
 use heng_model::command::{CancelOrder, NewOrder};
-use heng_model::{
-    AccountId, ClientOrderId, InstrumentId, OrderId, OrderType, Price, Qty, SelfTrade, Side, TradeDate, limits,
-};
-use heng_transport::{Fields, Problem};
+use heng_model::{ClientOrderId, InstrumentId, OrderId, OrderType, Price, SelfTrade, TradeDate};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::store::ListFilter;
+use crate::texts::{
+    AccountText, AmountText, ClientOrderText, DateText, OrderText, OrderTypeWord, ParentKindWord, ParentText,
+    PriceText, QuantityText, SelfTradeWord, SideWord, SymbolText, TimeText,
+};
 
-/// Longest client order id, in bytes.
-const CLIENT_ORDER_MAX: usize = 128;
 /// Most rows of one answer.
-pub(crate) const PAGE_MAX: u64 = 1_000;
+pub(crate) const PAGE_MAX: u32 = 1_000;
 /// Rows of one answer unless asked otherwise.
 const PAGE: u32 = 100;
-/// Largest id: the partition stands in the upper bits, and SQL keeps 63.
-const ID_MAX: u64 = i64::MAX as u64;
-/// Largest quantity that is read; the core's own limit is lower and refuses by its reject code.
-const QUANTITY_READ_MAX: u64 = 1_000_000_000_000;
+/// Most orders of one bulk or basket: they fit into one body with room to spare.
+pub(crate) const BATCH_MAX: usize = 100;
 
-/// A new order as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OrderForm {
-    pub(crate) account: AccountId,
-    /// As the client wrote it.
-    pub(crate) client_order: String,
-    pub(crate) trade_date: Option<TradeDate>,
-    pub(crate) symbol: String,
-    pub(crate) side: Side,
-    pub(crate) order_type: OrderType,
-    pub(crate) price: Price,
-    pub(crate) quantity: Qty,
-    pub(crate) self_trade: SelfTrade,
+/// A new order. With account and trade date, `client_order_id` is its key: sent again with the same content it returns
+/// the first outcome and never makes a second order.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrderBody {
+    pub(crate) account: AccountText,
+    pub(crate) client_order_id: ClientOrderText,
+    /// The open trade date if it is left out.
+    pub(crate) trade_date: Option<DateText>,
+    pub(crate) symbol: SymbolText,
+    pub(crate) side: SideWord,
+    /// `limit` if it is left out.
+    #[serde(rename = "type")]
+    pub(crate) order_type: Option<OrderTypeWord>,
+    /// Limit, or protective price of a market order.
+    pub(crate) price: Option<PriceText>,
+    pub(crate) quantity: QuantityText,
+    /// `reject` if it is left out.
+    pub(crate) self_trade: Option<SelfTradeWord>,
 }
 
-fn account(fields: &mut Fields) -> Option<AccountId> {
-    fields.required_number("account", 1, ID_MAX).map(AccountId)
-}
-
-fn client_order(text: &str) -> Result<String, String> {
-    match text.len() {
-        1..=CLIENT_ORDER_MAX => Ok(text.to_owned()),
-        0 => Err("must not be empty".to_owned()),
-        _ => Err(format!("longer than {CLIENT_ORDER_MAX} bytes")),
-    }
-}
-
-fn price(text: &str) -> Result<Price, String> {
-    let price: Price = text.parse().map_err(|error: heng_model::quantity::ParseDecimalError| error.to_string())?;
-    let inside = (0..=limits::PRICE_MAX).contains(&price.0);
-    if inside { Ok(price) } else { Err(format!("outside 0 to {}", Price(limits::PRICE_MAX))) }
-}
-
-fn symbol(text: &str) -> Result<String, String> {
-    let plain = !text.is_empty() && text.len() <= limits::SYMBOL_MAX && text.bytes().all(|b| b.is_ascii_graphic());
-    if plain {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected a symbol of 1 to {} characters", limits::SYMBOL_MAX))
-    }
-}
-
-fn trade_date(text: &str) -> Result<TradeDate, String> {
-    text.parse().map_err(|error: heng_model::date::ParseDateError| error.to_string())
-}
-
-impl OrderForm {
-    /// Reads the body of `POST /v1/orders`.
-    ///
-    /// # Errors
-    /// A problem that lists every field that is missing, wrong or unknown.
-    pub(crate) fn read(mut fields: Fields) -> Result<Self, Problem> {
-        let form = OrderFormFields {
-            account: account(&mut fields),
-            client_order: fields.required_text("client_order_id", client_order),
-            trade_date: fields.text("trade_date", trade_date),
-            symbol: fields.required_text("symbol", symbol),
-            side: fields.required_text("side", str::parse::<Side>),
-            order_type: fields.text("type", str::parse::<OrderType>),
-            price: fields.text("price", price),
-            quantity: fields.required_number("quantity", 0, QUANTITY_READ_MAX),
-            self_trade: fields.text("self_trade", str::parse::<SelfTrade>),
-        };
-        fields.finish(form.whole())
+impl OrderBody {
+    pub(crate) fn order_type(&self) -> OrderType {
+        self.order_type.map_or(OrderType::Limit, |word| word.0)
     }
 
-    /// The command, once symbol and date are known.
-    pub(crate) fn command(&self, instrument: InstrumentId, trade_date: TradeDate) -> NewOrder {
+    pub(crate) fn price(&self) -> Price {
+        self.price.as_ref().map_or(Price::ZERO, |price| price.0)
+    }
+
+    pub(crate) fn self_trade(&self) -> SelfTrade {
+        self.self_trade.map_or(SelfTrade::Reject, |word| word.0)
+    }
+
+    /// The trade date that is meant; `open` if none is given.
+    pub(crate) fn trade_date(&self, open: TradeDate) -> TradeDate {
+        self.trade_date.as_ref().map_or(open, |date| date.0)
+    }
+
+    /// The command, once the symbol is known.
+    pub(crate) fn command(&self, instrument: InstrumentId, open: TradeDate) -> NewOrder {
         NewOrder {
-            account: self.account,
-            client_order: ClientOrderId::from_text(&self.client_order),
-            trade_date,
+            account: self.account.0,
+            client_order: ClientOrderId::from_text(&self.client_order_id.0),
+            trade_date: self.trade_date(open),
             instrument,
-            side: self.side,
-            order_type: self.order_type,
-            price: self.price,
-            quantity: self.quantity,
-            self_trade: self.self_trade,
+            side: self.side.0,
+            order_type: self.order_type(),
+            price: self.price(),
+            quantity: self.quantity.0,
+            self_trade: self.self_trade(),
         }
     }
 }
 
-/// The fields as they were read; `None` where one is absent or wrong.
-struct OrderFormFields {
-    account: Option<AccountId>,
-    client_order: Option<String>,
-    trade_date: Option<TradeDate>,
-    symbol: Option<String>,
-    side: Option<Side>,
-    order_type: Option<OrderType>,
-    price: Option<Price>,
-    quantity: Option<u64>,
-    self_trade: Option<SelfTrade>,
+/// Orders in one command.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrdersBody {
+    /// The orders.
+    #[schema(min_items = 1, max_items = 100)]
+    #[serde(deserialize_with = "batch")]
+    pub(crate) orders: Vec<OrderBody>,
 }
 
-impl OrderFormFields {
-    fn whole(self) -> Option<OrderForm> {
-        Some(OrderForm {
-            account: self.account?,
-            client_order: self.client_order?,
-            trade_date: self.trade_date,
-            symbol: self.symbol?,
-            side: self.side?,
-            order_type: self.order_type.unwrap_or(OrderType::Limit),
-            price: self.price.unwrap_or(Price::ZERO),
-            quantity: Qty(self.quantity?.cast_signed()),
-            self_trade: self.self_trade.unwrap_or(SelfTrade::Reject),
-        })
+fn batch<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<OrderBody>, D::Error> {
+    let orders = Vec::<OrderBody>::deserialize(deserializer)?;
+    let fits = (1..=BATCH_MAX).contains(&orders.len());
+    if fits { Ok(orders) } else { Err(serde::de::Error::custom(format!("expected 1 to {BATCH_MAX} orders"))) }
+}
+
+/// An order to be estimated. Nothing is placed, and no key is taken.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EstimateBody {
+    pub(crate) account: AccountText,
+    pub(crate) symbol: SymbolText,
+    pub(crate) side: SideWord,
+    /// `limit` if it is left out.
+    #[serde(rename = "type")]
+    pub(crate) order_type: Option<OrderTypeWord>,
+    /// Limit, or protective price of a market order.
+    pub(crate) price: Option<PriceText>,
+    pub(crate) quantity: QuantityText,
+}
+
+/// Whose order is to be cancelled.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelBody {
+    pub(crate) account: AccountText,
+}
+
+impl CancelBody {
+    pub(crate) const fn command(&self, order: OrderId) -> CancelOrder {
+        CancelOrder { account: self.account.0, order }
     }
 }
 
-/// Reads the body of a cancel.
-///
-/// # Errors
-/// A problem that lists every field that is missing, wrong or unknown.
-pub(crate) fn read_cancel(mut fields: Fields, order: OrderId) -> Result<CancelOrder, Problem> {
-    let account = account(&mut fields);
-    fields.finish(account.map(|account| CancelOrder { account, order }))
+/// Which live orders are to be cancelled.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelAllBody {
+    pub(crate) account: AccountText,
+    /// Only those in this instrument.
+    pub(crate) symbol: Option<SymbolText>,
 }
 
-/// What every read may ask: rows that hold at least this command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ReadForm {
-    pub(crate) min_sequence: u64,
+/// Stops or frees new orders. Cancels always pass.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KillSwitchBody {
+    /// Only this account; not together with `symbol`.
+    pub(crate) account: Option<AccountText>,
+    /// Only this instrument.
+    pub(crate) symbol: Option<SymbolText>,
+    /// Stop (true) or free (false).
+    pub(crate) on: bool,
+    /// Also cancel the live orders in scope.
+    pub(crate) cancel_live: bool,
 }
 
-fn min_sequence(fields: &mut Fields) -> u64 {
-    fields.number("min_sequence", 0, ID_MAX).unwrap_or(0)
+/// A parent order. With account and trade date, `client_order_id` is its key.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParentBody {
+    pub(crate) account: AccountText,
+    pub(crate) client_order_id: ClientOrderText,
+    /// The open trade date if it is left out.
+    pub(crate) trade_date: Option<DateText>,
+    /// What drives it.
+    pub(crate) kind: ParentKindWord,
+    pub(crate) symbol: SymbolText,
+    pub(crate) side: SideWord,
+    /// Most that its children may fill and hold open.
+    pub(crate) quantity: QuantityText,
+    /// Highest value of what its children fill and hold open.
+    pub(crate) value_max: Option<AmountText>,
+    /// Limit of the children.
+    pub(crate) price: Option<PriceText>,
+    /// When it begins, on its trade date; at once if it is left out.
+    pub(crate) start: Option<TimeText>,
+    /// When it is to be done; 14:56:00 if it is left out.
+    pub(crate) end: Option<TimeText>,
+    /// TWAP, VWAP: number of slices; 10 if it is left out.
+    #[schema(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "slices")]
+    pub(crate) slices: Option<u32>,
+    /// POV: share of the traded volume, in percent; 10 if it is left out.
+    #[schema(minimum = 1, maximum = 50)]
+    #[serde(default, deserialize_with = "percent")]
+    pub(crate) participation_percent: Option<u32>,
+    /// Iceberg, liquidity-following limit: largest visible quantity; a tenth of the quantity if it is left out.
+    pub(crate) display_quantity: Option<QuantityText>,
+    /// Condition: the watched symbol; its own if it is left out.
+    pub(crate) watch: Option<SymbolText>,
+    /// Condition: fires when the last price is at or above (true) or at or below (false) `trigger`.
+    pub(crate) at_or_above: Option<bool>,
+    /// Condition: the trigger price.
+    pub(crate) trigger: Option<PriceText>,
 }
 
-/// Reads the query of a read of one thing.
-///
-/// # Errors
-/// A problem that lists every parameter that is wrong or unknown.
-pub(crate) fn read_one(mut fields: Fields) -> Result<ReadForm, Problem> {
-    let form = ReadForm { min_sequence: min_sequence(&mut fields) };
-    fields.finish(Some(form))
+fn between<'de, D: serde::Deserializer<'de>>(deserializer: D, most: u32) -> Result<Option<u32>, D::Error> {
+    let number = Option::<u32>::deserialize(deserializer)?;
+    let fits = number.is_none_or(|number| (1..=most).contains(&number));
+    if fits { Ok(number) } else { Err(serde::de::Error::custom(format!("expected a number from 1 to {most}"))) }
 }
 
-/// Reads the query of `GET /v1/orders` and `GET /v1/parents`.
-///
-/// # Errors
-/// A problem that lists every parameter that is missing, wrong or unknown.
-pub(crate) fn read_list(mut fields: Fields) -> Result<(ListFilter, ReadForm), Problem> {
-    let account = account(&mut fields);
-    let form = ReadForm { min_sequence: min_sequence(&mut fields) };
-    let live = |text: &str| match text {
-        "live" => Ok(true),
-        "all" => Ok(false),
-        _ => Err("expected live or all"),
-    };
-    let filter = ListFilter {
-        account: account.unwrap_or_default(),
-        client_order: fields.text("client_order_id", client_order).map(|text| ClientOrderId::from_text(&text)),
-        trade_date: fields.text("trade_date", trade_date),
-        live_only: fields.text("status", live).unwrap_or(false),
-        before: fields.number("before", 1, ID_MAX),
-        limit: limit(&mut fields),
-    };
-    fields.finish(account.map(|_| (filter, form)))
+fn slices<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    between(deserializer, 1_000)
 }
 
-/// Reads the query of `GET /v1/instruments`: the last number of the page before, and the size of the page.
-///
-/// # Errors
-/// A problem that lists every parameter that is wrong or unknown.
-pub(crate) fn read_instruments(mut fields: Fields) -> Result<(i64, u32, ReadForm), Problem> {
-    let form = ReadForm { min_sequence: min_sequence(&mut fields) };
-    let after = fields.number("after", 0, u64::from(limits::INSTRUMENTS_MAX)).map_or(-1, u64::cast_signed);
-    let limit = limit(&mut fields);
-    fields.finish(Some((after, limit, form)))
+fn percent<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    between(deserializer, 50)
 }
 
-/// Reads the query of `GET /v1/days`: how many.
-///
-/// # Errors
-/// A problem that lists every parameter that is wrong or unknown.
-pub(crate) fn read_days(mut fields: Fields) -> Result<(u32, ReadForm), Problem> {
-    let form = ReadForm { min_sequence: min_sequence(&mut fields) };
-    let limit = limit(&mut fields);
-    fields.finish(Some((limit, form)))
+/// A sequence to wait for.
+pub(crate) fn sequence<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    bounded(deserializer, 0, crate::texts::ID_MAX)
 }
 
-fn limit(fields: &mut Fields) -> u32 {
-    fields.number("limit", 1, PAGE_MAX).and_then(|limit| u32::try_from(limit).ok()).unwrap_or(PAGE)
+fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = bounded(deserializer, 1, u64::from(PAGE_MAX))?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()))
+}
+
+fn instrument<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = bounded(deserializer, 0, u64::from(heng_model::limits::INSTRUMENTS_MAX))?;
+    Ok(number.and_then(|number| u32::try_from(number).ok()))
+}
+
+fn bounded<'de, D: serde::Deserializer<'de>>(deserializer: D, least: u64, most: u64) -> Result<Option<u64>, D::Error> {
+    let number = Option::<u64>::deserialize(deserializer)?;
+    let fits = number.is_none_or(|number| (least..=most).contains(&number));
+    let wrong = || format!("expected a whole number from {least} to {most}");
+    if fits { Ok(number) } else { Err(serde::de::Error::custom(wrong())) }
+}
+
+/// Rows of a page, if they are left out.
+pub(crate) fn page(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(PAGE)
+}
+
+/// The query of a read of one thing.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadQuery {
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// Which orders or parents are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Which {
+    /// Those that may still trade.
+    Live,
+    /// All.
+    #[default]
+    All,
+}
+
+/// The query of a list of orders or parents.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    /// Account number.
+    #[param(inline)]
+    pub(crate) account: AccountText,
+    /// Only this one.
+    #[param(inline)]
+    pub(crate) client_order_id: Option<ClientOrderText>,
+    /// Only of this date.
+    #[param(inline)]
+    pub(crate) trade_date: Option<DateText>,
+    /// Only those that live, or all.
+    #[param(inline)]
+    pub(crate) status: Option<Which>,
+    /// Only those with a smaller number: the next page.
+    #[param(inline)]
+    pub(crate) before: Option<OrderText>,
+    /// Most rows.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "limit")]
+    pub(crate) limit: Option<u32>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+impl ListQuery {
+    pub(crate) fn filter(&self) -> ListFilter {
+        ListFilter {
+            account: self.account.0,
+            client_order: self.client_order_id.as_ref().map(|id| ClientOrderId::from_text(&id.0)),
+            trade_date: self.trade_date.as_ref().map(|date| date.0),
+            live_only: self.status == Some(Which::Live),
+            before: self.before.as_ref().map(|before| before.0.0),
+            limit: page(self.limit),
+        }
+    }
+}
+
+/// The query of a look-up by key.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyQuery {
+    /// Account number.
+    #[param(inline)]
+    pub(crate) account: AccountText,
+    /// The client's own id.
+    #[param(inline)]
+    pub(crate) client_order_id: ClientOrderText,
+    /// Trade date; the open one if it is left out.
+    #[param(inline)]
+    pub(crate) trade_date: Option<DateText>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// The query of a list of fills.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FillQuery {
+    /// Account number.
+    #[param(inline)]
+    pub(crate) account: AccountText,
+    /// Only of this order.
+    #[param(inline)]
+    pub(crate) order: Option<OrderText>,
+    /// Only on this trade date.
+    #[param(inline)]
+    pub(crate) trade_date: Option<DateText>,
+    /// `next_before` of the page before.
+    #[param(min_length = 3, max_length = 40, pattern = "^[1-9][0-9]{0,17}-[1-9][0-9]{0,17}$")]
+    pub(crate) before: Option<String>,
+    /// Most rows.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "limit")]
+    pub(crate) limit: Option<u32>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// The query of a list of accounts.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountsQuery {
+    /// Only those with a larger number: the next page.
+    #[param(inline)]
+    pub(crate) after: Option<AccountText>,
+    /// Most rows.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "limit")]
+    pub(crate) limit: Option<u32>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// The query of buying power.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PowerQuery {
+    /// Symbol.
+    #[param(inline)]
+    pub(crate) symbol: SymbolText,
+    /// Price of the buy; the highest of the day if it is left out.
+    #[param(inline)]
+    pub(crate) price: Option<PriceText>,
+    /// Only this side; both are told if it is left out.
+    #[param(inline)]
+    pub(crate) side: Option<SideWord>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// The query of a list of instruments.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InstrumentQuery {
+    /// The last number of the page before.
+    #[param(minimum = 0, maximum = 65536)]
+    #[serde(default, deserialize_with = "instrument")]
+    pub(crate) after: Option<u32>,
+    /// Most rows.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "limit")]
+    pub(crate) limit: Option<u32>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// The query of a list of days.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DaysQuery {
+    /// Most rows.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "limit")]
+    pub(crate) limit: Option<u32>,
+    /// The answer must hold at least this command.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) min_sequence: Option<u64>,
+}
+
+/// The query of trade events.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    /// Only of this account; all accounts of the caller if it is left out.
+    #[param(inline)]
+    pub(crate) account: Option<AccountText>,
+    /// Only of commands behind this sequence; 0 = from the beginning of the record. A stream without it begins now.
+    #[param(minimum = 0, maximum = 999999999999999999_u64)]
+    #[serde(default, deserialize_with = "sequence")]
+    pub(crate) since: Option<u64>,
+    /// Most commands of a page; a stream does not look at it.
+    #[param(minimum = 1, maximum = 1000)]
+    #[serde(default, deserialize_with = "limit")]
+    pub(crate) limit: Option<u32>,
+}
+
+/// The number of a parent in a path.
+pub(crate) fn parent_id(text: &str) -> Result<heng_model::ParentId, heng_transport::Problem> {
+    ParentText::read(text).map(|id| id.0).map_err(wrong_path)
+}
+
+/// The number of an order in a path.
+pub(crate) fn order_id(text: &str) -> Result<OrderId, heng_transport::Problem> {
+    OrderText::read(text).map(|id| id.0).map_err(wrong_path)
+}
+
+/// The number of an account in a path.
+pub(crate) fn account_id(text: &str) -> Result<heng_model::AccountId, heng_transport::Problem> {
+    AccountText::read(text).map(|id| id.0).map_err(wrong_path)
+}
+
+fn wrong_path(reason: &'static str) -> heng_transport::Problem {
+    heng_transport::Problem::bad_request(format!("the number in the path: {reason}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use heng_model::Qty;
+    use serde_json::{Value, json};
 
-    const GOOD: &str =
-        r#"{"account":1,"client_order_id":"a","symbol":"600519.SH","side":"buy","price":"10.05","quantity":"100"}"#;
-
-    fn read(body: &str) -> Result<OrderForm, Vec<String>> {
-        let fields = Fields::from_json(body.as_bytes()).expect("a JSON object");
-        OrderForm::read(fields).map_err(|problem| {
-            let document = problem.document(None);
-            let errors = document["errors"].as_array().expect("a list").iter();
-            errors.map(|e| format!("{} {}", e["pointer"].as_str().unwrap(), e["detail"].as_str().unwrap())).collect()
+    fn good() -> Value {
+        json!({
+            "account": "1", "client_order_id": "a", "symbol": "600519.SH", "side": "buy", "price": "10.05",
+            "quantity": "100",
         })
-    }
-
-    fn check(change: (&str, &str), expected: &str) {
-        let errors = read(&GOOD.replace(change.0, change.1)).expect_err("it is wrong");
-        assert_eq!(errors, [expected], "{change:?}");
     }
 
     #[test]
     fn a_good_order_has_the_usual_defaults() {
-        let form = read(GOOD).expect("it is good");
-        assert_eq!((form.price, form.quantity, form.order_type), (Price(100_500), Qty(100), OrderType::Limit));
-        assert_eq!((form.self_trade, form.trade_date), (SelfTrade::Reject, None));
+        let body: OrderBody = serde_json::from_value(good()).expect("it is good");
+        let order = body.command(InstrumentId(3), TradeDate::NONE);
+        assert_eq!((order.price, order.quantity, order.order_type), (Price(100_500), Qty(100), OrderType::Limit));
+        assert_eq!((order.self_trade, order.trade_date), (SelfTrade::Reject, TradeDate::NONE));
     }
 
     #[test]
     fn every_field_is_read_exactly_or_refused() {
-        check(("\"10.05\"", "\"10.00001\""), "/price more fractional digits than the scale holds");
-        check(("\"10.05\"", "\"-1\""), "/price outside 0 to 900000.00");
-        check(("\"10.05\"", "\"1e3\""), "/price not a decimal number");
-        check(("\"10.05\"", "10.05"), "/price expected text, found a number; write amounts as text");
-        check(("\"100\"", "\"-100\""), "/quantity expected a whole number from 0 to 1000000000000");
-        check(("\"buy\"", "\"BUY\""), "/side \"BUY\" is none of: buy, sell");
-        check(("\"a\"", "\"\""), "/client_order_id must not be empty");
-        check(("600519.SH", "600519.SH 600519.SH"), "/symbol expected a symbol of 1 to 16 characters");
-        check(("\"account\":1", "\"account\":0"), "/account expected a whole number from 1 to 9223372036854775807");
-        let unknown = read(&GOOD.replace("\"price\"", "\"limit_price\"")).expect_err("it is wrong");
-        assert!(unknown[0].starts_with("/limit_price unknown field"), "{unknown:?}");
+        let check = |field: &str, value: Value| {
+            let mut body = good();
+            body[field] = value.clone();
+            assert!(serde_json::from_value::<OrderBody>(body).is_err(), "{field} {value}");
+        };
+        check("price", json!("10.00001"));
+        check("price", json!("-1"));
+        check("price", json!(10.05));
+        check("quantity", json!("-100"));
+        check("quantity", json!(100));
+        check("side", json!("BUY"));
+        check("client_order_id", json!(""));
+        check("symbol", json!("600519.SH 600519.SH"));
+        check("account", json!("0"));
+        check("account", json!(1));
+        check("limit_price", json!("1"));
+    }
+
+    #[test]
+    fn a_batch_has_its_bounds() {
+        let read = |count: usize| serde_json::from_value::<OrdersBody>(json!({ "orders": vec![good(); count] }));
+        assert!(read(0).is_err() && read(BATCH_MAX + 1).is_err());
+        assert_eq!(read(BATCH_MAX).map(|body| body.orders.len()).ok(), Some(BATCH_MAX));
     }
 }

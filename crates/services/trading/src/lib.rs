@@ -1,7 +1,8 @@
 //! Order entry and queries: the doors through which clients trade, and the view that they read.
 //!
-//! Entry points: [`routes`] are the HTTP doors; [`TradingView`] derives orders, fills, cash and holdings from the
-//! event log.
+//! Entry points: [`api`] are the HTTP doors; [`TradingView`] derives orders, fills, cash and holdings from the event
+//! log; [`CheckLog`] keeps what the checks of orders looked at; [`TermsStore`] owns how parents are driven;
+//! [`Execution`] drives them.
 //!
 //! *Invariant:* core state changes only by a command through `CommandPort`; no answer is invented (design rule 9).
 //! *Invariant:* each event counts exactly once: rows and position move in one transaction, in bounded batches.
@@ -9,13 +10,19 @@
 //! again, and never skips (design rule 12).
 //! *Invariant:* the core waits for no view: past ten seconds of lag the doors refuse new orders by name, never cancels
 //! (design rule 10).
+//! *Invariant:* trade events are told from the record: from any sequence on, in order, each command once.
+//! *Invariant:* a driver only proposes; what children fill and hold open never exceeds the parent, because the core says
+//! so; a proposal without an answer is sent again as it was.
+//! *Invariant:* whoever names an account is asked whether they may.
 //!
-//! Deliberately absent: who may do what (it comes with `security`), venue adapters and smart execution (a later
-//! issue), what a parent is driven by (its event does not tell), hot reads from the in-memory replica.
+//! Deliberately absent: who may do what (the policy of `identity`), venue adapters (a later part of this issue).
 
 mod answer;
 mod api;
+mod checks;
 mod directory;
+mod event_shapes;
+mod execution;
 mod fix_desk;
 mod fold;
 mod fold_error;
@@ -24,13 +31,20 @@ mod forms;
 mod lag;
 mod parents;
 mod shapes;
+mod shapes_account;
 mod status;
 mod store;
 mod tables;
 mod telemetry;
+mod texts;
+mod trade_events;
 mod view;
 
-pub use api::{DoorOptions, Doors, routes};
+pub use api::{DoorOptions, Doors, api};
+pub use checks::CheckLog;
+pub use execution::{
+    Driven, Driver, Execution, ExecutionOptions, Kept, Market, MarketBook, Quote, Terms, TermsStore, Which,
+};
 pub use fix_desk::FixDesk;
 pub use fold_error::{FoldError, Noun};
 pub use status::{Parked, RecentTrade, ViewStatus};

@@ -2,18 +2,21 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use heng_model::{Price, Qty, UnixNanos};
+use heng_ports::EventBlock;
 use heng_store::Position;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::lag::Lag;
 use crate::shapes::instant_s;
 
 /// Trades that are remembered for those who watch.
 const RECENT_MAX: usize = 32;
+/// Pieces of the record that are kept for those who stream.
+const BLOCKS_MAX: usize = 64;
 
 /// Where, since when and why a view stands still.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +77,7 @@ pub struct ViewStatus {
     lag: Mutex<Lag>,
     trouble: Mutex<Trouble>,
     trades: Mutex<VecDeque<RecentTrade>>,
+    blocks: broadcast::Sender<Arc<EventBlock>>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +97,7 @@ impl ViewStatus {
             lag: Mutex::default(),
             trouble: Mutex::default(),
             trades: Mutex::default(),
+            blocks: broadcast::Sender::new(BLOCKS_MAX),
         }
     }
 
@@ -130,6 +135,19 @@ impl ViewStatus {
     #[must_use]
     pub fn feed_trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).feed.clone()
+    }
+
+    /// Hands a piece of the record that is in the rows to those who stream; whoever is slow finds it in the record.
+    pub(crate) fn publish(&self, block: EventBlock) {
+        if self.blocks.receiver_count() > 0 {
+            // Whoever listened may just have left.
+            let _ = self.blocks.send(Arc::new(block));
+        }
+    }
+
+    /// Pieces of the record from now on, when they are in the rows.
+    pub(crate) fn blocks(&self) -> broadcast::Receiver<Arc<EventBlock>> {
+        self.blocks.subscribe()
     }
 
     /// The last trades, newest first.

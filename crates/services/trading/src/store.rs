@@ -5,11 +5,12 @@ use heng_model::{AccountId, ClientOrderId, OrderId, OrderStatus, ParentId, Trade
 use heng_store::{Connection, Schema, Sql, StoreError};
 
 use crate::tables::{
-    AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderRow, ParentRow, PhaseRow, Table,
+    AccountRow, CashRow, DayRow, FillRow, HoldingRow, InstrumentRow, MarketRow, OrderEventRow, OrderRow, ParentRow,
+    PhaseRow, Table,
 };
 
 /// The tables of this service.
-pub(crate) const SCHEMA: Schema = Schema { view: "trading", version: 2, sql: include_str!("tables.sql") };
+pub(crate) const SCHEMA: Schema = Schema { view: "trading", version: 3, sql: include_str!("tables.sql") };
 
 /// Orders or parents looked at in one batch, to be removed if they are of a day that is not kept.
 const FORGET_MAX: i64 = 1_000;
@@ -45,6 +46,124 @@ pub(crate) async fn order(connection: &mut Connection, id: OrderId) -> Result<Op
 pub(crate) async fn fills(connection: &mut Connection, id: OrderId, limit: u32) -> Result<Vec<FillRow>, StoreError> {
     let values = [id.0.cast_signed(), i64::from(limit)];
     select(connection, "WHERE order_id = $1 ORDER BY trade_id LIMIT $2", &values).await
+}
+
+/// Which fills are asked for, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FillFilter {
+    pub(crate) account: AccountId,
+    pub(crate) order: Option<OrderId>,
+    pub(crate) trade_date: Option<TradeDate>,
+    /// Only those behind this order and trade, in the order of the list: the next page.
+    pub(crate) before: Option<(i64, i64)>,
+    pub(crate) limit: u32,
+}
+
+/// Fills of an account, by the order's number and the trade's, newest first.
+pub(crate) async fn fills_of(connection: &mut Connection, filter: &FillFilter) -> Result<Vec<FillRow>, StoreError> {
+    let mut query = Sql::new(FillRow::SELECT);
+    query.push(" WHERE account = ").push_bind(filter.account.0.cast_signed());
+    if let Some(order) = filter.order {
+        query.push(" AND order_id = ").push_bind(order.0.cast_signed());
+    }
+    if let Some(date) = filter.trade_date {
+        query.push(" AND order_id IN (SELECT order_id FROM orders WHERE account = ");
+        query.push_bind(filter.account.0.cast_signed());
+        query.push(" AND trade_date = ").push_bind(i64::from(date.number())).push(")");
+    }
+    if let Some((order, trade)) = filter.before {
+        query.push(" AND (order_id, trade_id) < (").push_bind(order).push(", ").push_bind(trade).push(")");
+    }
+    query.push(" ORDER BY order_id DESC, trade_id DESC LIMIT ").push_bind(i64::from(filter.limit));
+    connection.load(query).await
+}
+
+/// Events of an order, in order, at most `limit`.
+pub(crate) async fn order_events(
+    connection: &mut Connection,
+    id: OrderId,
+    limit: u32,
+) -> Result<Vec<OrderEventRow>, StoreError> {
+    let values = [id.0.cast_signed(), i64::from(limit)];
+    select(connection, "WHERE order_id = $1 ORDER BY sequence, number LIMIT $2", &values).await
+}
+
+/// The accounts of orders, of those that are known.
+pub(crate) async fn accounts_of_orders(
+    connection: &mut Connection,
+    ids: &[i64],
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let select = ("SELECT order_id, account FROM orders", "order_id");
+    heng_store::load_rows::<i64, (i64, i64)>(connection, select, 1, ids, |values, id| {
+        values.push_bind(*id);
+    })
+    .await
+}
+
+/// The accounts of parents, of those that are known.
+pub(crate) async fn accounts_of_parents(
+    connection: &mut Connection,
+    ids: &[i64],
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let select = ("SELECT parent_id, account FROM parents", "parent_id");
+    heng_store::load_rows::<i64, (i64, i64)>(connection, select, 1, ids, |values, id| {
+        values.push_bind(*id);
+    })
+    .await
+}
+
+/// The smallest number of an order that is kept; 0 = there is none.
+pub(crate) async fn oldest_order(connection: &mut Connection) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = connection.find("SELECT COALESCE(MIN(order_id), 0) FROM orders").await?;
+    Ok(found.map_or(0, |(oldest,)| oldest))
+}
+
+/// The command that opened the last trade date at or before `sequence`; 1 = there was none.
+pub(crate) async fn day_of_sequence(connection: &mut Connection, sequence: u64) -> Result<u64, StoreError> {
+    let values = [sequence.cast_signed()];
+    let condition = "WHERE opened_sequence <= $1 ORDER BY opened_sequence DESC LIMIT 1";
+    let found: Vec<DayRow> = select(connection, condition, &values).await?;
+    Ok(found.first().map_or(1, |day| day.opened_sequence.cast_unsigned()))
+}
+
+/// Accounts with a number above `after`, with their yuan and their live orders, at most `limit`; of `only`, if given.
+pub(crate) async fn accounts(
+    connection: &mut Connection,
+    after: u64,
+    only: Option<&[AccountId]>,
+    limit: u32,
+) -> Result<Vec<(AccountRow, i64, i64)>, StoreError> {
+    let mut query = Sql::new(AccountRow::SELECT);
+    query.push(" WHERE account > ").push_bind(after.cast_signed());
+    if let Some(only) = only {
+        query.push(" AND account IN (0");
+        for account in only {
+            query.push(", ").push_bind(account.0.cast_signed());
+        }
+        query.push(")");
+    }
+    query.push(" ORDER BY account LIMIT ").push_bind(i64::from(limit));
+    let rows: Vec<AccountRow> = connection.load(query).await?;
+    let mut told = Vec::with_capacity(rows.len());
+    for row in rows {
+        let one = |text: &'static str| Sql::new(text).bind(row.account);
+        let balance = one("SELECT balance FROM cash WHERE account = $1 AND currency = 1");
+        let balance: Option<(i64,)> = connection.find(balance).await?;
+        let open = one("SELECT COUNT(*) FROM orders WHERE account = $1 AND status <= 5");
+        let open: Option<(i64,)> = connection.find(open).await?;
+        told.push((row, balance.map_or(0, |(balance,)| balance), open.map_or(0, |(open,)| open)));
+    }
+    Ok(told)
+}
+
+/// An instrument by its symbol.
+pub(crate) async fn instrument_of(
+    connection: &mut Connection,
+    symbol: &str,
+) -> Result<Option<InstrumentRow>, StoreError> {
+    let mut query = Sql::new(InstrumentRow::SELECT);
+    query.push(" WHERE symbol = ").push_bind(symbol);
+    connection.find(query).await
 }
 
 /// A table that is listed by account, newest first.
@@ -127,6 +246,9 @@ pub(crate) async fn forget(connection: &mut Connection, kept_from: i64) -> Resul
     const FILLS: &str = "DELETE FROM fills WHERE order_id IN (SELECT order_id FROM
         (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2) AS oldest
         WHERE trade_date < $1 AND status > 5)";
+    const EVENTS: &str = "DELETE FROM order_events WHERE order_id IN (SELECT order_id FROM
+        (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2) AS oldest
+        WHERE trade_date < $1 AND status > 5)";
     const ORDERS: &str = "DELETE FROM orders WHERE order_id IN (SELECT order_id FROM
         (SELECT order_id, trade_date, status FROM orders ORDER BY order_id LIMIT $2) AS oldest
         WHERE trade_date < $1 AND status > 5)";
@@ -134,7 +256,7 @@ pub(crate) async fn forget(connection: &mut Connection, kept_from: i64) -> Resul
         (SELECT parent_id, trade_date, status FROM parents ORDER BY parent_id LIMIT $2) AS oldest
         WHERE trade_date < $1 AND status > 3)";
     let mut removed = 0;
-    for text in [FILLS, ORDERS, PARENTS] {
+    for text in [FILLS, EVENTS, ORDERS, PARENTS] {
         removed += connection.execute(Sql::new(text).bind(kept_from).bind(FORGET_MAX)).await?;
     }
     Ok(removed > 0)

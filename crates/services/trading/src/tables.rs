@@ -92,6 +92,13 @@ table! {
 }
 
 table! {
+    /// An event of an order. Written once.
+    OrderEventRow, "order_events", once, {
+        order_id: i64, sequence: i64, number: i64, happened_at: i64, before: i64, after: i64, event: Vec<u8>,
+    }
+}
+
+table! {
     /// Cash of an account in a currency. What is held follows from live orders.
     CashRow, "cash", key (account: i64, currency: i64), {
         balance: i64, due_1: i64, due_2: i64, due_3: i64, hk_due_1: i64, hk_due_2: i64,

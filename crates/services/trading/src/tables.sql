@@ -84,6 +84,20 @@ CREATE TABLE fills (
     PRIMARY KEY (order_id, trade_id)
 ) WITHOUT ROWID;
 
+CREATE INDEX fills_by_account ON fills (account, order_id, trade_id);
+
+-- Every event of an order, with its state before and after (0 = not there yet); `event` holds the bytes of the model.
+CREATE TABLE order_events (
+    order_id BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    happened_at BIGINT NOT NULL,
+    before BIGINT NOT NULL,
+    after BIGINT NOT NULL,
+    event BYTEA NOT NULL,
+    PRIMARY KEY (order_id, sequence, number)
+) WITHOUT ROWID;
+
 CREATE TABLE cash (
     account BIGINT NOT NULL,
     currency BIGINT NOT NULL,

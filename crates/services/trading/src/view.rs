@@ -16,6 +16,7 @@ use crate::fold::{Fold, Placed};
 use crate::fold_error::FoldError;
 use crate::status::{Parked, RecentTrade, ViewStatus};
 use crate::store::{self, SCHEMA};
+use crate::trade_events::begun;
 use heng_ports::{EventBlock, EventSource};
 
 /// Events of one batch at most: what a view loses and makes again when it fails.
@@ -202,6 +203,8 @@ impl TradingView {
         self.forgets = more;
         self.position = to;
         self.directory.update(fold.instruments.values(), &fold.market);
+        let new_day = events.first().is_some_and(rolls);
+        self.directory.note_owners(new_day, events.iter().filter_map(|placed| begun(placed.event)));
         self.status.remember(events.iter().filter_map(|placed| self.recent(placed)), fold.day.trades);
         self.status.took(to, events.len());
         Ok(())
@@ -250,7 +253,7 @@ impl TradingView {
             };
             let Some(block) = block else { return Ok(()) };
             match self.take(&block).await {
-                Ok(()) => {}
+                Ok(()) => self.status.publish(block),
                 Err(ViewError::Gap { found, needed }) => {
                     let gap = ViewError::Gap { found, needed };
                     let chinese = format!("记录从指令 {found} 继续，而视图需要指令 {needed}");
@@ -277,7 +280,7 @@ fn cut(block: &EventBlock, from: Position) -> Vec<Cut<'_>> {
     let mut alone = false;
     for command in &block.commands {
         for (event, index) in command.events.iter().zip(0u32..) {
-            let (at, placed) = (Position { sequence: command.seq.0, index }, Placed { command, event });
+            let (at, placed) = (Position { sequence: command.seq.0, index }, Placed { command, event, number: index });
             if at < from {
                 continue;
             }

@@ -5,9 +5,14 @@ use heng_matching::{Execution, ExecutionKind, Handle, OrderBook, Ticks};
 use heng_model::command::{ReportKind, RouteCancel, RouteMassCancel, RouteOrder, VenueReport};
 use heng_model::event::{OrderWorking, Trade};
 use heng_model::market::CancelReason;
-use heng_model::{AccountId, InstrumentId, OrderId, OrderType, Phase, Price, Qty, RejectCode, Side, TradeId, limits};
+use heng_model::{
+    AccountId, Check, CheckName, InputName, InstrumentId, OrderId, OrderType, Phase, Price, Qty, RejectCode, Side,
+    TradeId, limits,
+};
+use heng_pretrade::Witness as _;
 use heng_rulebook::{CageQuote, cage_limit};
 
+use crate::inspect::mark_refused;
 use crate::pipeline::{Outcome, refuse};
 use crate::sink::EventSink;
 use crate::state::State;
@@ -67,7 +72,11 @@ impl State {
     /// An order arrives at this venue.
     #[inline]
     pub(crate) fn enter_venue<S: EventSink>(&mut self, route: &RouteOrder, sink: &mut S) {
-        match self.way_of(route) {
+        let way = self.way_of(route);
+        if S::WATCHES {
+            sink.venue_checked(route.order, self.venue_checks(route, way.as_ref().err().copied()));
+        }
+        match way {
             Ok(Way::Continuous) => self.enter_continuous(route, sink),
             Ok(Way::Collect) => self.collect(route, sink),
             Ok(Way::FixedPrice) => self.enter_after_hours(route, sink),
@@ -116,6 +125,46 @@ impl State {
         }
         let holds_back = listing.rules.cage.is_some_and(|cage| cage.holds_back);
         if holds_back { Ok(Way::HoldBack) } else { Err(RejectCode::PriceCage) }
+    }
+
+    /// What the venue looks at, for whoever wants to know: the phase, and the cage where it holds.
+    pub(crate) fn venue_checks(&self, route: &RouteOrder, refusal: Option<RejectCode>) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let Some(listing) = self.venue.listing(route.instrument) else { return checks };
+        let phase = self.venue.phase(route.instrument);
+        let suspended = listing.suspended || listing.halted;
+        checks.saw(
+            CheckName::Phase,
+            &[
+                (InputName::Phase, phase.map_or(0, |phase| phase as i64)),
+                (InputName::OrderType, route.order_type as i64),
+                (InputName::Suspended, i64::from(suspended)),
+            ],
+        );
+        let trading = phase == Some(Phase::Continuous) && !suspended;
+        let limit = cage_limit_of(listing, route.side, route.price, route.order_type);
+        if let (true, Some(limit)) = (trading || refusal == Some(RejectCode::PriceCage), limit) {
+            let quote = cage_quote(listing);
+            let price = |price: Option<Price>| price.map_or(0, |price| price.0);
+            checks.saw(
+                CheckName::Cage,
+                &[
+                    (InputName::Price, route.price.0),
+                    (InputName::CageLimit, limit.0),
+                    (InputName::BestBid, price(quote.best_bid)),
+                    (InputName::BestAsk, price(quote.best_ask)),
+                    (InputName::Last, price(quote.last)),
+                    (InputName::PrevClose, price(quote.previous_close)),
+                ],
+            );
+        }
+        mark_refused(&mut checks, refusal.is_some());
+        checks
+    }
+
+    /// Why this venue would refuse an order now, if it would.
+    pub(crate) fn venue_refusal(&self, route: &RouteOrder) -> Option<RejectCode> {
+        self.way_of(route).err()
     }
 
     /// An auction, or a halt that collects for the auction at its end, takes limit orders within its valid range.
@@ -388,19 +437,26 @@ pub(super) fn incoming(listing: &Listing, route: &RouteOrder) -> Incoming {
 /// Whether a limit order is outside the valid declaration range 有效申报价格范围 of continuous trading (SSE 3.3.13, SZSE
 /// 3.3.14).
 #[inline]
-pub(super) fn is_outside_cage(listing: &Listing, route: &RouteOrder) -> bool {
-    let Some(cage) = &listing.rules.cage else { return false };
-    if !route.order_type.is_limit() {
-        return false;
-    }
-    let quote = CageQuote {
+/// The book as the cage sees it.
+fn cage_quote(listing: &Listing) -> CageQuote {
+    CageQuote {
         best_bid: listing.book.best(Side::Buy).map(|ticks| listing.price(ticks)),
         best_ask: listing.book.best(Side::Sell).map(|ticks| listing.price(ticks)),
         last: (listing.last != Price::ZERO).then_some(listing.last),
         previous_close: Some(listing.prev_close),
-    };
-    let tick = listing.rules.tick.at(route.price);
-    match (route.side, cage_limit(cage, route.side, quote, tick)) {
+    }
+}
+
+/// The highest price that the cage lets a buy have, or the lowest of a sell; `None` where no cage holds.
+fn cage_limit_of(listing: &Listing, side: Side, price: Price, order_type: OrderType) -> Option<Price> {
+    let cage = listing.rules.cage.as_ref().filter(|_| order_type.is_limit())?;
+    cage_limit(cage, side, cage_quote(listing), listing.rules.tick.at(price))
+}
+
+/// Whether a limit order stands outside the cage.
+#[inline]
+pub(super) fn is_outside_cage(listing: &Listing, route: &RouteOrder) -> bool {
+    match (route.side, cage_limit_of(listing, route.side, route.price, route.order_type)) {
         (_, None) => false,
         (Side::Buy, Some(most)) => route.price > most,
         (Side::Sell, Some(least)) => route.price < least,

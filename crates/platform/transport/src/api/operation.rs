@@ -191,8 +191,12 @@ impl Operation {
 
     /// A stream of server-sent events whose data are of these types.
     pub fn streams<T: ToSchema>(mut self, description: &'static str) -> Self {
-        let content =
-            json!({ "text/event-stream": { "schema": { "type": "string" }, "x-event-schema": reference::<T>() } });
+        // An event has its fields as text; what its data are is told beside them.
+        let text = json!({ "type": "string" });
+        let data =
+            json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": reference::<T>() });
+        let event = json!({ "type": "object", "properties": { "id": text, "event": text, "data": data } });
+        let content = json!({ "text/event-stream": { "schema": event, "x-event-schema": reference::<T>() } });
         self.answers.insert("200".into(), json!({ "description": description, "content": content }));
         collect::<T>(&mut self.schemas);
         self
