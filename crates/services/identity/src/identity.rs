@@ -113,33 +113,6 @@ impl Identity {
         Arc::clone(self) as Arc<dyn Gatekeeper>
     }
 
-    /// Begins a session without a password, for the tools of a fresh start.
-    ///
-    /// # Errors
-    /// If there is no such user, or they are shut out.
-    pub async fn open_session_for(&self, user: u64) -> Result<crate::sessions::Opened, IdentityError> {
-        let row = store::principal(&mut self.store.read().await?, user).await?;
-        let row = row.ok_or(IdentityError::Absent("user"))?;
-        self.open_session(&row, "", None, "session.given").await
-    }
-
-    /// Whether nobody is known yet, so that a start must make the first users.
-    ///
-    /// # Errors
-    /// If the tables fail.
-    pub async fn is_empty(&self) -> Result<bool, IdentityError> {
-        let kinds = ["client", "staff", "partner", "service"];
-        Ok(store::list_principals(&mut self.store.read().await?, &kinds, 0, 1).await?.is_empty())
-    }
-
-    /// The user of this name.
-    ///
-    /// # Errors
-    /// If the tables fail.
-    pub async fn user_named(&self, name: &str) -> Result<Option<u64>, IdentityError> {
-        Ok(store::principal_named(&mut self.store.read().await?, name).await?.map(|row| row.id))
-    }
-
     /// Waits until everything that was reported is in the audit trail.
     pub async fn flush(&self) {
         self.audit.flush().await;

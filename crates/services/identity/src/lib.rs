@@ -1,8 +1,8 @@
 //! Who comes in and what they may do: sign-in, sessions, API keys, partners' tokens, one policy, one audit trail.
 //!
 //! Entry points: [`Identity::open`] opens the service on its owned tables; [`Identity::gatekeeper`] is whom every door
-//! asks; [`api`] are the routes; [`Identity::make_user`], [`Identity::make_key`] and [`Identity::make_partner`] set a
-//! fresh system up, with fresh secrets that are returned once.
+//! asks; [`api`] are the routes; [`Identity::make_user`], [`Identity::make_key`], [`Identity::make_partner`] and the
+//! functions of `setup` make the first users of a fresh system, with fresh secrets that are returned once.
 //!
 //! *Invariant:* no secret has a default, none is stored that need not be (passwords as argon2id, tokens and partners'
 //! secrets as SHA-256), and none is shown by `Debug` or written to a log.

@@ -12,7 +12,7 @@ use crate::error::IdentityError;
 use crate::identity::Identity;
 use crate::repeats::{Once, RepeatKey};
 use crate::secret::{Secret, base32, digest, random};
-use crate::sessions::Opened;
+use crate::sessions::{Opened, Way};
 use crate::store::{self, PrincipalRow};
 use crate::users::{accounts_text, check_accounts, check_name, check_scopes, kind_of, list_of, text_of};
 
@@ -196,7 +196,8 @@ impl Identity {
             return Err(Refused::Scope(detail));
         }
         let scopes = text_of(&asked);
-        let opened = self.open_session(partner, &scopes, address, "token").await?;
+        let opened =
+            self.open_session(partner, Way { scopes: &scopes, address, action: "token", given: false }).await?;
         Ok((opened, scopes.replace(',', " ")))
     }
 

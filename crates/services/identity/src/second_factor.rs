@@ -95,22 +95,6 @@ impl Identity {
         change.commit().await?;
         Ok(())
     }
-
-    /// Gives a user a confirmed second factor at the start of the system, and returns its secret in base32.
-    ///
-    /// # Errors
-    /// If there is no such user.
-    pub async fn give_totp(&self, user: u64) -> Result<Secret, IdentityError> {
-        let (now, secret) = (self.clock.now(), random::<20>());
-        let mut change = self.store.begin().await?;
-        let mut row = store::principal(change.connection(), user).await?.ok_or(IdentityError::Absent("user"))?;
-        (row.totp, row.totp_step, row.changed_at) = (Some(secret.to_vec()), 0, now);
-        store::update_principal(change.connection(), &row).await?;
-        let note = AuditRow::of(now, "totp.given", "done").on(format!("principal:{user}"));
-        store::insert_audit(change.connection(), &[AuditRow { name: "system".to_owned(), ..note }]).await?;
-        change.commit().await?;
-        Ok(Secret::new(base32(&secret)))
-    }
 }
 
 fn enrolment(name: &str, secret: &[u8]) -> Enrolment {

@@ -16,7 +16,7 @@ use crate::totp::matched_step;
 use crate::users::{kind_of, principal_of};
 
 /// What the tokens of people begin with.
-pub(crate) const SESSION_PREFIX: &str = "hst_";
+const SESSION_PREFIX: &str = "hst_";
 /// What the tokens of partners begin with.
 const TOKEN_PREFIX: &str = "hat_";
 /// Sessions that are remembered at once; beyond it the memory is emptied and filled again from the tables.
@@ -109,7 +109,7 @@ pub struct SignIn {
     /// Password.
     pub password: Secret,
     /// Code of the second factor.
-    pub totp: Option<String>,
+    pub totp: Option<Secret>,
     /// Where it came from.
     pub address: Option<IpAddr>,
 }
@@ -134,6 +134,16 @@ pub struct Opened {
     pub principal: Principal,
 }
 
+/// How a session begins.
+pub(crate) struct Way<'a> {
+    pub(crate) scopes: &'a str,
+    pub(crate) address: Option<IpAddr>,
+    /// What the audit trail calls it.
+    pub(crate) action: &'a str,
+    /// Given by the system's own start to its tools: it does not end for being idle.
+    pub(crate) given: bool,
+}
+
 impl Identity {
     /// Signs a person in.
     ///
@@ -153,7 +163,7 @@ impl Identity {
         match (&row.totp, &by.totp) {
             (Some(_), None) => return Ok(SignedIn::CodeNeeded),
             (Some(secret), Some(code)) => {
-                let step = matched_step(secret, code, now, row.totp_step);
+                let step = matched_step(secret, code.expose(), now, row.totp_step);
                 let Some(step) = step else { return Err(self.sign_in_failed(&by, now, "code")) };
                 if !self.use_step(row.id, step).await? {
                     return Err(self.sign_in_failed(&by, now, "code that was used"));
@@ -161,10 +171,11 @@ impl Identity {
             }
             (None, _) => {}
         }
-        self.attempts.succeeded(&by.user);
+        self.attempts.succeeded(&by.user, by.address, now);
         let unprotected = row.totp.is_none() && kind_of(&row.kind) == PrincipalKind::Staff;
         let scopes = if unprotected && self.options.staff_totp { ENROL_SCOPE } else { "" };
-        self.open_session(&row, scopes, by.address, "sign-in").await.map(SignedIn::Session)
+        let way = Way { scopes, address: by.address, action: "sign-in", given: false };
+        self.open_session(&row, way).await.map(SignedIn::Session)
     }
 
     fn sign_in_failed(&self, by: &SignIn, now: i64, what: &str) -> IdentityError {
@@ -187,48 +198,45 @@ impl Identity {
     }
 
     /// Begins a session of a person, or an access token of a partner.
-    pub(crate) async fn open_session(
-        &self,
-        row: &PrincipalRow,
-        scopes: &str,
-        address: Option<IpAddr>,
-        action: &str,
-    ) -> Result<Opened, IdentityError> {
-        let now = self.clock.now();
-        let partner = kind_of(&row.kind) == PrincipalKind::Partner;
-        let (kind, prefix) = if partner { ("token", TOKEN_PREFIX) } else { ("session", SESSION_PREFIX) };
-        let token = Secret::fresh(prefix);
-        let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4);
-        let (age, idle) = if partner {
-            (self.options.token_age, 0)
-        } else {
-            (self.options.session_age, nanos(self.options.session_idle))
-        };
+    pub(crate) async fn open_session(&self, row: &PrincipalRow, way: Way<'_>) -> Result<Opened, IdentityError> {
         let mut change = self.store.begin().await?;
         // Between the proof and now the principal may have been shut out, or what was proven may have been replaced.
         let same = |now: &PrincipalRow| !now.disabled && now.password == row.password && now.secret == row.secret;
         let fresh = store::principal(change.connection(), row.id).await?.filter(same);
         let Some(row) = fresh else { return Err(IdentityError::Unproven(WRONG)) };
         let id = store::next_number(change.connection(), "session", 1).await?;
+        let (session, token) = self.new_session(&row, id, &way);
+        store::insert_sessions(change.connection(), std::slice::from_ref(&session)).await?;
+        let principal = principal_of(&row, way.scopes, format!("{}:{id}", session.kind));
+        let note = AuditRow::of(session.created_at, way.action, "done").by(&principal).from(way.address);
+        store::insert_audit(change.connection(), &[note]).await?;
+        change.commit().await?;
+        Ok(Opened { token, expires_at: session.expires_at, principal })
+    }
+
+    /// A session to be written, and its token.
+    pub(crate) fn new_session(&self, row: &PrincipalRow, id: u64, way: &Way<'_>) -> (SessionRow, Secret) {
+        let now = self.clock.now();
+        let partner = kind_of(&row.kind) == PrincipalKind::Partner;
+        let (kind, prefix) = if partner { ("token", TOKEN_PREFIX) } else { ("session", SESSION_PREFIX) };
+        let token = Secret::fresh(prefix);
+        let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4);
+        let age = if partner { self.options.token_age } else { self.options.session_age };
+        let idle_nanos = if partner || way.given { 0 } else { nanos(self.options.session_idle) };
         let session = SessionRow {
             id,
             principal: row.id,
             kind: kind.to_owned(),
             token: digest(token.expose().as_bytes()).to_vec(),
-            scopes: scopes.to_owned(),
-            address: address.map(|address| address.to_string()).unwrap_or_default(),
+            scopes: way.scopes.to_owned(),
+            address: way.address.map(|address| address.to_string()).unwrap_or_default(),
             created_at: now,
             expires_at: now.saturating_add(nanos(age)),
-            idle_nanos: idle,
+            idle_nanos,
             used_at: now,
             revoked_at: None,
         };
-        store::insert_session(change.connection(), &session).await?;
-        let principal = principal_of(&row, scopes, format!("{kind}:{id}"));
-        let note = AuditRow::of(now, action, "done").by(&principal).from(address);
-        store::insert_audit(change.connection(), &[note]).await?;
-        change.commit().await?;
-        Ok(Opened { token, expires_at: session.expires_at, principal })
+        (session, token)
     }
 
     /// Who holds this token.

@@ -8,13 +8,15 @@ use heng_store::Sql;
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
-use crate::secret::{Secret, digest};
-use crate::sessions::{Opened, SESSION_PREFIX};
-use crate::store::{self, PrincipalRow, SessionRow};
-use crate::users::{MadeUser, NewUser, accounts_text, check_accounts, check_name, check_roles, principal_of, text_of};
+use crate::secret::{Secret, base32, random};
+use crate::sessions::{Opened, Way};
+use crate::store::{self, PrincipalRow};
+use crate::users::{MadeUser, NewUser, by_or_system, principal_of, row_of};
 
 /// Sessions that are given in one transaction.
 const GIVEN_AT_ONCE: usize = 500;
+/// How the start gives a session.
+const GIVEN: Way<'static> = Way { scopes: "", address: None, action: "session.given", given: true };
 
 impl Identity {
     /// Makes a user; or gives the user of this name a fresh password and these roles and accounts. Sessions, tokens
@@ -24,18 +26,17 @@ impl Identity {
     /// If a field cannot be that, or the tables fail.
     pub async fn renew_user(&self, new: NewUser) -> Result<MadeUser, IdentityError> {
         let Some(id) = self.user_named(&new.name).await? else { return self.make_user(None, new, None).await };
-        check_roles(&new.roles, new.kind)?;
-        check_accounts(&new.accounts, new.kind)?;
+        let fresh = row_of(&new, id, 0)?;
         let password = Secret::fresh_password();
         let hash = self.hashing.hash(password.expose()).await?;
         let now = self.clock.now();
         let mut change = self.store.begin().await?;
         let update = "UPDATE principals SET password = $1, roles = $2, accounts = $3, disabled = $4, totp_step = 0,
             changed_at = $5 WHERE id = $6";
-        let update = Sql::new(update).bind(Some(hash)).bind(text_of(&new.roles)).bind(accounts_text(&new.accounts));
+        let update = Sql::new(update).bind(hash).bind(fresh.roles).bind(fresh.accounts);
         change.connection().execute(update.bind(false).bind(now).bind(id)).await?;
         let note = AuditRow::of(now, "user.renewed", "done").on(format!("principal:{id}"));
-        store::insert_audit(change.connection(), &[AuditRow { name: "system".to_owned(), ..note }]).await?;
+        store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;
         change.commit().await?;
         self.sessions.forget_principal(id);
         self.keys.forget_principal(id);
@@ -52,57 +53,81 @@ impl Identity {
         Ok(row.map(|row| Arc::new(principal_of(&row, "", "configuration".to_owned()))))
     }
 
-    /// Gives a session to each of these users, who are made without a password where they are not known: nobody can
-    /// sign in as them. For programs that make load.
+    /// Begins a session without a password. It ends when it is old, not for being idle.
     ///
     /// # Errors
-    /// If a field cannot be that, or the tables fail.
+    /// If there is no such user, or they are shut out.
+    pub async fn open_session_for(&self, user: u64) -> Result<Opened, IdentityError> {
+        let row = store::principal(&mut self.store.read().await?, user).await?;
+        self.open_session(&row.ok_or(IdentityError::Absent("user"))?, GIVEN).await
+    }
+
+    /// Gives a session to each of these users, who are made without a password where they are not known: nobody can
+    /// sign in as them. For programs that make load. Hashing thousands of passwords would take minutes.
+    ///
+    /// # Errors
+    /// If a field cannot be that, or the tables fail. Sessions of the batches before are given.
     pub async fn give_sessions(&self, users: &[NewUser]) -> Result<Vec<Opened>, IdentityError> {
         let mut given = Vec::with_capacity(users.len());
         for users in users.chunks(GIVEN_AT_ONCE) {
-            let now = self.clock.now();
-            let mut change = self.store.begin().await?;
-            for user in users {
-                check_name(&user.name)?;
-                check_accounts(&user.accounts, user.kind)?;
-                let row = match store::principal_named(change.connection(), &user.name).await? {
-                    Some(row) => row,
-                    None => make_silent(change.connection(), user, now).await?,
-                };
-                given.push(self.give(change.connection(), &row, now).await?);
-            }
-            let note = AuditRow::of(now, "sessions.given", "done").telling(format!("{} sessions", users.len()));
-            store::insert_audit(change.connection(), &[AuditRow { name: "system".to_owned(), ..note }]).await?;
-            change.commit().await?;
+            given.extend(self.give_batch(users).await?);
         }
         Ok(given)
     }
 
-    async fn give(
-        &self,
-        connection: &mut heng_store::Connection,
-        row: &PrincipalRow,
-        now: i64,
-    ) -> Result<Opened, IdentityError> {
-        let token = Secret::fresh(SESSION_PREFIX);
-        let id = store::next_number(connection, "session", 1).await?;
-        let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4);
-        let session = SessionRow {
-            id,
-            principal: row.id,
-            kind: "session".to_owned(),
-            token: digest(token.expose().as_bytes()).to_vec(),
-            scopes: String::new(),
-            address: String::new(),
-            created_at: now,
-            expires_at: now.saturating_add(nanos(self.options.session_age)),
-            idle_nanos: nanos(self.options.session_age),
-            used_at: now,
-            revoked_at: None,
-        };
-        store::insert_session(connection, &session).await?;
-        let principal = principal_of(row, "", format!("session:{id}"));
-        Ok(Opened { token, expires_at: session.expires_at, principal })
+    async fn give_batch(&self, users: &[NewUser]) -> Result<Vec<Opened>, IdentityError> {
+        let (now, count) = (self.clock.now(), users.len() as u64);
+        let mut change = self.store.begin().await?;
+        let first = store::next_number(change.connection(), "session", count).await? + 1 - count;
+        let (mut given, mut sessions) = (Vec::with_capacity(users.len()), Vec::with_capacity(users.len()));
+        for (id, user) in (first..).zip(users) {
+            let row = match store::principal_named(change.connection(), &user.name).await? {
+                Some(row) => row,
+                None => make_silent(change.connection(), user, now).await?,
+            };
+            let (session, token) = self.new_session(&row, id, &GIVEN);
+            let principal = principal_of(&row, "", format!("session:{id}"));
+            given.push(Opened { token, expires_at: session.expires_at, principal });
+            sessions.push(session);
+        }
+        store::insert_sessions(change.connection(), &sessions).await?;
+        let note = AuditRow::of(now, "sessions.given", "done").telling(format!("{count} sessions"));
+        store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;
+        change.commit().await?;
+        Ok(given)
+    }
+
+    /// Gives a user a confirmed second factor, and returns its secret in base32.
+    ///
+    /// # Errors
+    /// If there is no such user.
+    pub async fn give_totp(&self, user: u64) -> Result<Secret, IdentityError> {
+        let (now, secret) = (self.clock.now(), random::<20>());
+        let mut change = self.store.begin().await?;
+        let mut row = store::principal(change.connection(), user).await?.ok_or(IdentityError::Absent("user"))?;
+        (row.totp, row.totp_step, row.changed_at) = (Some(secret.to_vec()), 0, now);
+        store::update_principal(change.connection(), &row).await?;
+        let note = AuditRow::of(now, "totp.given", "done").on(format!("principal:{user}"));
+        store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;
+        change.commit().await?;
+        Ok(Secret::new(base32(&secret)))
+    }
+
+    /// Whether nobody is known yet, so that a start must make the first users.
+    ///
+    /// # Errors
+    /// If the tables fail.
+    pub async fn is_empty(&self) -> Result<bool, IdentityError> {
+        let kinds = ["client", "staff", "partner", "service"];
+        Ok(store::list_principals(&mut self.store.read().await?, &kinds, 0, 1).await?.is_empty())
+    }
+
+    /// The id of the user or partner of this name.
+    ///
+    /// # Errors
+    /// If the tables fail.
+    pub async fn user_named(&self, name: &str) -> Result<Option<u64>, IdentityError> {
+        Ok(store::principal_named(&mut self.store.read().await?, name).await?.map(|row| row.id))
     }
 }
 
@@ -111,16 +136,8 @@ async fn make_silent(
     user: &NewUser,
     now: i64,
 ) -> Result<PrincipalRow, IdentityError> {
-    let row = PrincipalRow {
-        id: store::next_number(connection, "principal", 1).await?,
-        kind: user.kind.name().to_owned(),
-        name: user.name.clone(),
-        roles: text_of(&user.roles),
-        accounts: accounts_text(&user.accounts),
-        created_at: now,
-        changed_at: now,
-        ..PrincipalRow::default()
-    };
-    store::insert_principal(connection, &row).await?;
+    let id = store::next_number(connection, "principal", 1).await?;
+    let row = row_of(user, id, now)?;
+    store::insert_principals(connection, std::slice::from_ref(&row)).await?;
     Ok(row)
 }

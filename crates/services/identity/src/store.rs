@@ -9,8 +9,8 @@ use crate::audit::AuditRow;
 pub(crate) const MIGRATIONS: [Migration; 1] =
     [Migration { version: 1, name: "who may come in", sql: include_str!("tables.sql") }];
 
-/// A person or a program.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A person or a program. It holds secrets, so it has no `Debug`.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct PrincipalRow {
     pub(crate) id: u64,
     pub(crate) kind: String,
@@ -71,7 +71,7 @@ impl FromRow for PrincipalRow {
 }
 
 /// A session of a person, or an access token of a partner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SessionRow {
     pub(crate) id: u64,
     pub(crate) principal: u64,
@@ -118,8 +118,8 @@ impl FromRow for SessionRow {
     }
 }
 
-/// An API key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An API key. It holds a secret, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) number: u64,
@@ -202,10 +202,10 @@ pub(crate) async fn list_principals(
     connection.load(query.order_by("id", Order::Asc).limit(limit.into())).await
 }
 
-pub(crate) async fn insert_principal(connection: &mut Connection, row: &PrincipalRow) -> Result<(), StoreError> {
+pub(crate) async fn insert_principals(connection: &mut Connection, rows: &[PrincipalRow]) -> Result<(), StoreError> {
     let head = "INSERT INTO principals (id, kind, name, roles, accounts, scopes, password, secret, totp, totp_pending,
         totp_step, disabled, created_at, changed_at)";
-    insert_rows(connection, (head, ""), PRINCIPAL.len(), std::slice::from_ref(row), |values, row| {
+    insert_rows(connection, (head, ""), PRINCIPAL.len(), rows, |values, row| {
         values.push_bind(row.id).push_bind(row.kind.as_str()).push_bind(row.name.as_str());
         values.push_bind(row.roles.as_str()).push_bind(row.accounts.as_str()).push_bind(row.scopes.as_str());
         values.push_bind(row.password.clone()).push_bind(row.secret.clone()).push_bind(row.totp.clone());
@@ -224,10 +224,10 @@ pub(crate) async fn update_principal(connection: &mut Connection, row: &Principa
     connection.execute(update).await.map(|_| ())
 }
 
-pub(crate) async fn insert_session(connection: &mut Connection, row: &SessionRow) -> Result<(), StoreError> {
+pub(crate) async fn insert_sessions(connection: &mut Connection, rows: &[SessionRow]) -> Result<(), StoreError> {
     let head = "INSERT INTO sessions (id, principal, kind, token, scopes, address, created_at, expires_at, idle_nanos,
         used_at, revoked_at)";
-    insert_rows(connection, (head, ""), SESSION.len(), std::slice::from_ref(row), |values, row| {
+    insert_rows(connection, (head, ""), SESSION.len(), rows, |values, row| {
         values.push_bind(row.id).push_bind(row.principal).push_bind(row.kind.as_str()).push_bind(row.token.clone());
         values.push_bind(row.scopes.as_str()).push_bind(row.address.as_str()).push_bind(row.created_at);
         values.push_bind(row.expires_at).push_bind(row.idle_nanos).push_bind(row.used_at).push_bind(row.revoked_at);

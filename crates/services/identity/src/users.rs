@@ -114,7 +114,7 @@ pub(crate) fn check_accounts(accounts: &Accounts, kind: PrincipalKind) -> Result
     }
 }
 
-pub(crate) fn check_roles(roles: &[String], kind: PrincipalKind) -> Result<(), IdentityError> {
+fn check_roles(roles: &[String], kind: PrincipalKind) -> Result<(), IdentityError> {
     if roles.is_empty() {
         return Err(IdentityError::field("/roles", "a user has at least one role"));
     }
@@ -123,6 +123,26 @@ pub(crate) fn check_roles(roles: &[String], kind: PrincipalKind) -> Result<(), I
         Some(wrong) => Err(IdentityError::Clash(format!("no {} has the role {wrong}", kind.name()))),
         None => Ok(()),
     }
+}
+
+/// What is stored of a user, without a password.
+pub(crate) fn row_of(user: &NewUser, id: u64, now: i64) -> Result<PrincipalRow, IdentityError> {
+    check_name(&user.name)?;
+    if !matches!(user.kind, PrincipalKind::Client | PrincipalKind::Staff) {
+        return Err(IdentityError::field("/kind", "a user is a client or staff"));
+    }
+    check_roles(&user.roles, user.kind)?;
+    check_accounts(&user.accounts, user.kind)?;
+    Ok(PrincipalRow {
+        id,
+        kind: user.kind.name().to_owned(),
+        name: user.name.clone(),
+        roles: text_of(&user.roles),
+        accounts: accounts_text(&user.accounts),
+        created_at: now,
+        changed_at: now,
+        ..PrincipalRow::default()
+    })
 }
 
 impl Identity {
@@ -150,25 +170,13 @@ impl Identity {
         password: Option<Secret>,
         key: Option<RepeatKey<'_>>,
     ) -> Result<Once<MadeUser>, IdentityError> {
-        check_name(&new.name)?;
-        if !matches!(new.kind, PrincipalKind::Client | PrincipalKind::Staff) {
-            return Err(IdentityError::field("/kind", "a user is a client or staff"));
-        }
-        check_roles(&new.roles, new.kind)?;
-        check_accounts(&new.accounts, new.kind)?;
+        let row = row_of(&new, 0, 0)?;
         if let Some(password) = &password {
             check_choice(&new.name, password.expose(), "/password")?;
         }
         let password = password.unwrap_or_else(Secret::fresh_password);
         let hash = self.hashing.hash(password.expose()).await?;
-        let row = PrincipalRow {
-            kind: new.kind.name().to_owned(),
-            name: new.name,
-            roles: text_of(&new.roles),
-            accounts: accounts_text(&new.accounts),
-            password: Some(hash),
-            ..PrincipalRow::default()
-        };
+        let row = PrincipalRow { password: Some(hash), ..row };
         let made = self.insert_principal(by, row, "user.created", key).await?;
         Ok(made.map(|id| MadeUser { id, password }))
     }
@@ -188,7 +196,7 @@ impl Identity {
         }
         row.id = store::next_number(change.connection(), "principal", 1).await?;
         (row.created_at, row.changed_at) = (now, now);
-        match store::insert_principal(change.connection(), &row).await {
+        match store::insert_principals(change.connection(), std::slice::from_ref(&row)).await {
             Err(error) if error.is_taken() => {
                 return Err(IdentityError::Clash(format!("the name {} is taken", row.name)));
             }

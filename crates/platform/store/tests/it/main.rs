@@ -92,6 +92,6 @@ async fn a_server_that_is_not_there_is_told_without_the_password() {
     let url: StoreUrl = "postgres://heng:secret@127.0.0.1:1/db".parse().expect("an address");
     let options = StoreOptions { wait_max: std::time::Duration::from_millis(100), ..url.store("notes") };
     let opened = heng_store::OwnedStore::open(&options, &[]).await;
-    let error = opened.err().expect("nobody listens there");
+    let error = opened.expect_err("nobody listens there");
     assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
 }

@@ -41,16 +41,16 @@ pub(crate) async fn steps_are_applied_once_and_never_changed(places: &Places) {
     store.close().await;
 
     let changed = Migration { sql: "CREATE TABLE other (id BIGINT PRIMARY KEY)", ..FIRST };
-    let refused = OwnedStore::open(&options, &[changed, SECOND]).await.err().expect("a changed step is refused");
+    let refused = OwnedStore::open(&options, &[changed, SECOND]).await.expect_err("a changed step is refused");
     assert!(refused.to_string().contains("step 1 of service: its text was changed"), "{refused}");
-    let refused = OwnedStore::open(&options, &[FIRST]).await.err().expect("steps of a newer program are refused");
+    let refused = OwnedStore::open(&options, &[FIRST]).await.expect_err("steps of a newer program are refused");
     assert!(refused.to_string().contains("step 2 of service: it was applied by a newer program"), "{refused}");
 }
 
 pub(crate) async fn a_step_that_fails_leaves_nothing(places: &Places) {
     let options = places.store("notes");
     let wrong = Migration { sql: "CREATE TABLE half (id BIGINT); CREATE TABLE half (id BIGINT);", ..SECOND };
-    let refused = OwnedStore::open(&options, &[FIRST, wrong]).await.err().expect("the step fails");
+    let refused = OwnedStore::open(&options, &[FIRST, wrong]).await.expect_err("the step fails");
     assert!(matches!(refused, StoreError::Migrate { version: 2, .. }), "{refused}");
     assert!(texts(&open(places).await).await.is_empty(), "the right steps apply afterwards");
 }

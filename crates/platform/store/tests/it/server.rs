@@ -63,7 +63,8 @@ fn as_user(mut command: Command, user: Option<(u32, u32)>, folder: &Path) -> Com
     command
 }
 
-fn make_database(programs: &Path, folder: &Path, user: Option<(u32, u32)>) {
+/// The folder, with the password in it, owned by the server's user.
+fn make_folder(folder: &Path, user: Option<(u32, u32)>) {
     fs::create_dir(folder).expect("a folder for the server");
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("a private folder");
     let password = folder.join("password");
@@ -73,11 +74,6 @@ fn make_database(programs: &Path, folder: &Path, user: Option<(u32, u32)>) {
             chown(path, Some(uid), Some(gid)).expect("the server's user owns its folder");
         }
     }
-    let mut initdb = Command::new(programs.join("initdb"));
-    initdb.arg("-D").arg(folder.join("data")).arg("--pwfile").arg(&password);
-    initdb.args(["-U", "heng", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
-    let made = as_user(initdb, user, folder).output().expect("initdb starts");
-    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 }
 
 impl PostgresServer {
@@ -90,7 +86,7 @@ impl PostgresServer {
         let user = plain_user();
         let number = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_nanos();
         let folder = std::env::temp_dir().join(format!("heng-postgres-{}-{number}", std::process::id()));
-        make_database(&programs, &folder, user);
+        make_folder(&folder, user);
         // The port is free now; if somebody takes it before the server does, another is tried.
         for _ in 0..5 {
             let port =
@@ -121,13 +117,21 @@ impl PostgresServer {
     }
 }
 
-/// The server, watched by a shell that stops it as soon as our end of the shell's input is closed.
+/// Makes the database where there is none and runs the server, watched by a shell that stops it and removes the folder as
+/// soon as our end of the shell's input is closed: also when this process is killed.
 fn launch(programs: &Path, folder: &Path, user: Option<(u32, u32)>, port: u16) -> Child {
-    let script = r#""$0" -D data -h 127.0.0.1 -p "$1" -k "$PWD" -c fsync=off -c max_connections=60 >>log 2>&1 & server=$!
-        (while kill -0 $server 2>/dev/null; do sleep 0.1; done; kill $$ 2>/dev/null) &
-        read -r _; kill -QUIT $server 2>/dev/null; wait $server; cd /; rm -rf "$2""#;
+    // TERM ends the shell of initdb, QUIT the server at once.
+    let script = r#"
+        ( [ -f data/PG_VERSION ] || "$0/initdb" -D data --pwfile password -U heng -A scram-sha-256 -E UTF8 --locale=C \
+            --no-sync --no-instructions || exit 1
+        exec "$0/postgres" -D data -h 127.0.0.1 -p "$1" -k "$PWD" -c fsync=off -c max_connections=60
+        ) >>log 2>&1 & server=$!
+        ( while kill -0 $server 2>/dev/null; do sleep 0.1; done; kill $$ 2>/dev/null ) &
+        read -r _
+        kill -TERM $server 2>/dev/null; kill -QUIT $server 2>/dev/null; wait $server; cd /
+        rm -rf "$2"; [ ! -e "$2" ] || { sleep 2; rm -rf "$2"; }"#;
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", script]).arg(programs.join("postgres")).arg(port.to_string()).arg(folder);
+    shell.args(["-c", script]).arg(programs).arg(port.to_string()).arg(folder);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     as_user(shell, user, folder).spawn().expect("a shell starts")
 }

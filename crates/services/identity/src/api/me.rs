@@ -49,7 +49,8 @@ pub(super) async fn sign_in(
         return Err(IdentityError::field("/user", format!("is longer than {NAME_MAX} characters")).into());
     }
     let secret = password(body.password, "/password")?;
-    let by = SignIn { user: body.user, password: secret, totp: body.totp.filter(|code| !code.is_empty()), address };
+    let totp = body.totp.filter(|code| !code.is_empty()).map(Secret::new);
+    let by = SignIn { user: body.user, password: secret, totp, address };
     let opened = match identity.sign_in(by).await? {
         SignedIn::CodeNeeded => {
             let answer = SignInAnswer {

@@ -150,27 +150,27 @@ async fn a_changed_password_ends_the_other_sessions() {
 #[tokio::test]
 async fn sessions_end_when_they_are_idle_or_old() {
     let house = House::new().await;
-    let (id, _) = house.client("alice").await;
-    let (idle, busy) = (house.session(id).await, house.session(id).await);
+    let (id, password) = house.client("alice").await;
+    let idle = token(&house.sign_in("alice", &password, None).await.expect(200));
+    let busy = token(&house.sign_in("alice", &password, None).await.expect(200));
+    let given = house.session(id).await;
+    let begun = house.now();
     for _ in 0..25 {
         house.pass(29 * 60);
-        let used = house.get("/v1/me", &busy).await;
-        if house.now() - crate::house::BEGIN < 12 * 3_600 * crate::house::SECOND {
-            used.expect(200);
-        } else {
-            used.expect(401);
-        }
+        let old = house.now() - begun >= 12 * 3_600 * crate::house::SECOND;
+        house.get("/v1/me", &busy).await.expect(if old { 401 } else { 200 });
     }
     house.get("/v1/me", &idle).await.expect(401);
+    house.get("/v1/me", &given).await.expect(401);
     let short = House::with(IdentityOptions { session_idle: std::time::Duration::from_secs(10), ..options() }).await;
-    let (id, _) = short.client("alice").await;
-    let token = short.session(id).await;
-    short.pass(9);
-    short.get("/v1/me", &token).await.expect(200);
-    short.pass(9);
-    short.get("/v1/me", &token).await.expect(200);
-    short.pass(10);
-    short.get("/v1/me", &token).await.expect(401);
+    let (id, password) = short.client("alice").await;
+    let used = token(&short.sign_in("alice", &password, None).await.expect(200));
+    let given = short.session(id).await;
+    for (seconds, status) in [(9, 200), (9, 200), (10, 401), (1, 401)] {
+        short.pass(seconds);
+        short.get("/v1/me", &used).await.expect(status);
+    }
+    short.get("/v1/me", &given).await.expect(200);
 }
 
 #[tokio::test]
@@ -222,6 +222,22 @@ async fn sessions_survive_a_restart_and_their_tokens_are_nowhere() {
     let again = open(&house.place, options(), &house.clock).await;
     send(routes(&again).router(), ask("GET", "/v1/me").bearer(&token)).await.expect(200);
     send(routes(&again).router(), ask("GET", "/v1/me").bearer(&revoked)).await.expect(401);
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_session_survives_a_restart() {
+    let house = House::new().await;
+    let (_, password) = house.client("alice").await;
+    let used = token(&house.sign_in("alice", &password, None).await.expect(200));
+    let idle = token(&house.sign_in("alice", &password, None).await.expect(200));
+    house.get("/v1/me", &idle).await.expect(200);
+    house.pass(25 * 60);
+    house.get("/v1/me", &used).await.expect(200);
+    house.identity.close().await;
+    house.pass(25 * 60);
+    let again = open(&house.place, options(), &house.clock).await;
+    send(routes(&again).router(), ask("GET", "/v1/me").bearer(&used)).await.expect(200);
+    send(routes(&again).router(), ask("GET", "/v1/me").bearer(&idle)).await.expect(401);
 }
 
 #[tokio::test]

@@ -241,6 +241,15 @@ impl Reporter {
                 }
             }
             Answer::Rejected { sequence, id, code, .. } => {
+                // A venue's refusal is an event of a placed order as well, and may have been told as such.
+                let refused = (id != 0).then(|| self.orders.open(heng_model::OrderId(id), account, &place.cl_ord_id));
+                if let Some(Some(order)) = refused {
+                    let told = order.told && order.phase == Phase::Rejected;
+                    (order.told, order.phase) = (true, Phase::Rejected);
+                    if told {
+                        return;
+                    }
+                }
                 let note = note_of(place, &asked.session);
                 let name = if sequence.0 == 0 { format!("T{}", asked.ticket) } else { format!("R{sequence}") };
                 self.send(&asked.session, &reports::rejected(&note, id, code, "", &Self::stamp(name)));
@@ -336,6 +345,9 @@ impl Reporter {
 
     fn on_rejected(&mut self, rejected: &OrderRejected, place: &When) {
         if let Some(order) = self.orders.get(rejected.order) {
+            if order.phase == Phase::Rejected {
+                return;
+            }
             order.phase = Phase::Rejected;
         } else if place.told || self.is_pending(rejected.account, rejected.client_order) {
             // Its answer tells it.
