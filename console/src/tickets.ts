@@ -1,0 +1,135 @@
+// Orders on their way. Each has a key made before it is first sent; until a definite answer has come it is kept, also
+// over a reload, and looked up by its key. It is never sent again under another key.
+
+import { ApiError, orderByKey, placeOrder, type OrderDraft, type Reject } from './api';
+
+export type TicketState = 'placing' | 'accepted' | 'refused' | 'unknown' | 'resolved' | 'absent';
+export interface Ticket {
+  draft: OrderDraft;
+  state: TicketState;
+  at: number;
+  orderId?: string | undefined;
+  repeated?: boolean | undefined;
+  /** Why it was refused, where a look-up told it. */
+  reject?: Reject | undefined;
+  error?: unknown;
+  lookups: number;
+}
+
+const KEPT = 'heng.unresolved';
+const SHOWN = 6;
+const LOOKUP_MS = { least: 700, most: 10_000 };
+/** After so many look-ups without a trace, the person decides; looking goes on. */
+const LOOKUPS_BEFORE_ABSENT = 3;
+
+/** A key that nobody else makes: 80 random bits, in the browser also without a secure context. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(10));
+  return `web-${[...bytes].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
+}
+
+class Tickets {
+  #tickets: Ticket[] = [];
+  #listeners = new Set<() => void>();
+  #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  #owner = '';
+
+  listen = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+  all = (): Ticket[] => this.#tickets;
+
+  /** Takes up what this person left without an answer. */
+  begin(owner: string): void {
+    if (this.#owner === owner) return;
+    this.#owner = owner;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    let kept: OrderDraft[] = [];
+    try {
+      const found: unknown = JSON.parse(localStorage.getItem(`${KEPT}.${owner}`) ?? '[]');
+      if (Array.isArray(found)) kept = found as OrderDraft[];
+    } catch {
+      kept = [];
+    }
+    this.#tickets = kept.map((draft) => ({ draft, state: 'unknown', at: Date.now(), lookups: 0 }));
+    for (const ticket of this.#tickets) this.#lookLater(ticket);
+    this.#tell();
+  }
+
+  async send(draft: OrderDraft): Promise<Ticket> {
+    const key = draft.client_order_id;
+    const old = this.#find(key);
+    clearTimeout(this.#timers.get(key));
+    const ticket: Ticket = { draft, state: 'placing', at: old?.at ?? Date.now(), lookups: 0 };
+    this.#tickets = [ticket, ...this.#tickets.filter((t) => t.draft.client_order_id !== key)].slice(0, SHOWN);
+    this.#tell();
+    try {
+      const placed = await placeOrder(draft);
+      return this.#put(key, { state: 'accepted', orderId: placed.order_id, repeated: placed.repeated });
+    } catch (error) {
+      const unknown = !(error instanceof ApiError) || error.unknown;
+      const put = this.#put(key, { state: unknown ? 'unknown' : 'refused', error });
+      if (unknown) this.#lookLater(put);
+      return put;
+    }
+  }
+
+  dismiss(key: string): void {
+    clearTimeout(this.#timers.get(key));
+    this.#timers.delete(key);
+    this.#tickets = this.#tickets.filter((t) => t.draft.client_order_id !== key);
+    this.#tell();
+  }
+
+  #find(key: string): Ticket | undefined {
+    return this.#tickets.find((t) => t.draft.client_order_id === key);
+  }
+
+  #put(key: string, change: Partial<Ticket>): Ticket {
+    let put: Ticket | undefined;
+    this.#tickets = this.#tickets.map((t) => (t.draft.client_order_id === key ? (put = { ...t, ...change }) : t));
+    this.#tell();
+    return put ?? { draft: { client_order_id: key } as OrderDraft, state: 'unknown', at: 0, lookups: 0, ...change };
+  }
+
+  #lookLater(ticket: Ticket): void {
+    const key = ticket.draft.client_order_id;
+    const wait = Math.min(LOOKUP_MS.most, LOOKUP_MS.least * 1.7 ** ticket.lookups);
+    this.#timers.set(
+      key,
+      setTimeout(() => void this.#look(key), wait),
+    );
+  }
+
+  async #look(key: string): Promise<void> {
+    const ticket = this.#find(key);
+    if (!ticket || (ticket.state !== 'unknown' && ticket.state !== 'absent')) return;
+    const lookups = ticket.lookups + 1;
+    try {
+      const outcome = await orderByKey(ticket.draft);
+      if (this.#find(key)?.state === 'placing') return;
+      if (outcome) {
+        const state = outcome.reject ? 'refused' : 'resolved';
+        this.#put(key, { state, orderId: outcome.orderId, reject: outcome.reject, error: undefined, lookups });
+        return;
+      }
+      this.#lookLater(this.#put(key, { state: lookups >= LOOKUPS_BEFORE_ABSENT ? 'absent' : 'unknown', lookups }));
+    } catch {
+      if (this.#find(key)) this.#lookLater(this.#put(key, { lookups }));
+    }
+  }
+
+  #tell(): void {
+    const open = this.#tickets.filter((t) => ['placing', 'unknown', 'absent'].includes(t.state)).map((t) => t.draft);
+    try {
+      if (this.#owner) localStorage.setItem(`${KEPT}.${this.#owner}`, JSON.stringify(open));
+    } catch {
+      // Without storage a reload forgets; the orders page still shows what stands.
+    }
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export const tickets = new Tickets();
