@@ -17,3 +17,4 @@ pub mod rules;
 pub mod serve;
 pub mod show;
 pub mod up;
+pub mod venue;

@@ -12,3 +12,4 @@ mod twap_kills;
 mod up;
 mod up_parents;
 mod up_trading;
+mod venue;

@@ -2,7 +2,8 @@
 //!
 //! Entry points: [`api`] are the HTTP doors; [`TradingView`] derives orders, fills, cash and holdings from the event
 //! log; [`CheckLog`] keeps what the checks of orders looked at; [`TermsStore`] owns how parents are driven;
-//! [`Execution`] drives them.
+//! [`Execution`] drives them; [`FixDesk`] takes orders from FIX sessions; [`FixVenue`] routes orders to a venue elsewhere
+//! and brings its reports back.
 //!
 //! *Invariant:* core state changes only by a command through `CommandPort`; no answer is invented (design rule 9).
 //! *Invariant:* each event counts exactly once: rows and position move in one transaction, in bounded batches.
@@ -15,7 +16,7 @@
 //! so; a proposal without an answer is sent again as it was.
 //! *Invariant:* whoever names an account is asked whether they may.
 //!
-//! Deliberately absent: who may do what (the policy of `identity`), venue adapters (a later part of this issue).
+//! Deliberately absent: who may do what (the policy of `identity`).
 
 mod answer;
 mod api;
@@ -38,6 +39,7 @@ mod tables;
 mod telemetry;
 mod texts;
 mod trade_events;
+mod venues;
 mod view;
 
 pub use api::{DoorOptions, Doors, api};
@@ -48,4 +50,7 @@ pub use execution::{
 pub use fix_desk::FixDesk;
 pub use fold_error::{FoldError, Noun};
 pub use status::{Parked, RecentTrade, ViewStatus};
+pub use venues::{
+    FixVenue, FixVenueOptions, InternalVenue, LicenceMissing, Venue, VenueHealth, VenueTimes, check_internal_licence,
+};
 pub use view::{TradingView, ViewError, ViewOptions, ViewReader};
