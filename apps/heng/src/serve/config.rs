@@ -3,8 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use heng_model::{PartitionId, Seq};
+use heng_trading::{FixVenueOptions, VenueTimes};
 use heng_transport::TlsFiles;
 use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
 use serde::Deserialize;
@@ -25,6 +28,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// The simulated market.
     pub market: MarketConfig,
+    /// Whether clients' own money is at stake: then what only simulates is refused.
+    pub production: bool,
+    /// Where orders trade.
+    pub venues: VenuesConfig,
 }
 
 /// `[http]`.
@@ -209,6 +216,110 @@ impl Default for MarketConfig {
     }
 }
 
+/// `[venues]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct VenuesConfig {
+    /// Our own matching engine.
+    pub internal: InternalConfig,
+    /// Venues elsewhere that speak FIX.
+    pub fix: Vec<FixVenueConfig>,
+}
+
+/// `[venues.internal]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct InternalConfig {
+    /// Whether the broker is licensed to match orders itself (Securities Law, articles 37 and 38).
+    pub licensed: bool,
+}
+
+/// `[[venues.fix]]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct FixVenueConfig {
+    /// What people call it; letters, digits, `-`.
+    pub name: String,
+    /// The venue partition whose instruments trade there; not 0, which is the core's own.
+    pub partition: u16,
+    /// Its gateways, the preferred one first.
+    pub addresses: Vec<SocketAddr>,
+    /// BeginString.
+    #[serde(default = "fix44")]
+    pub begin: String,
+    /// Our CompID.
+    pub sender: String,
+    /// The venue's CompID.
+    pub target: String,
+    /// Heartbeat interval in seconds.
+    #[serde(default = "heartbeat_s")]
+    pub heartbeat_s: u32,
+    /// Sequence numbers begin at 1 with every logon.
+    #[serde(default)]
+    pub reset_on_logon: bool,
+    /// The broker's own code at the venue; empty = left out.
+    #[serde(default)]
+    pub account: String,
+    /// Milliseconds without a report until an order's state is unknown and enquired about.
+    #[serde(default = "answer_max_ms")]
+    pub answer_max_ms: u64,
+    /// Seconds that an order may wait for the venue to come back; then it is refused.
+    #[serde(default = "waiting_max_s")]
+    pub waiting_max_s: u64,
+}
+
+fn fix44() -> String {
+    "FIX.4.4".into()
+}
+
+const fn answer_max_ms() -> u64 {
+    2_000
+}
+
+const fn waiting_max_s() -> u64 {
+    30
+}
+
+impl FixVenueConfig {
+    /// As the adapter takes it; its notes are kept in `folder`.
+    #[must_use]
+    pub fn options(&self, folder: PathBuf) -> FixVenueOptions {
+        FixVenueOptions {
+            name: self.name.clone(),
+            partition: PartitionId(self.partition),
+            session: FixSessionConfig {
+                begin: self.begin.clone(),
+                default_appl_ver: None,
+                sender: self.sender.clone(),
+                target: self.target.clone(),
+                heartbeat_s: self.heartbeat_s,
+                reset_on_logon: self.reset_on_logon,
+                application: FixApplicationKind::Trading,
+            },
+            addresses: self.addresses.clone(),
+            pauses: (Duration::from_millis(100), Duration::from_secs(5)),
+            account: self.account.clone(),
+            instruments: Vec::new(),
+            first: Seq(1),
+            folder,
+            times: VenueTimes {
+                answer_max: Duration::from_millis(self.answer_max_ms),
+                waiting_max: Duration::from_secs(self.waiting_max_s),
+                ..VenueTimes::default()
+            },
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let plain = !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        anyhow::ensure!(plain, "venues.fix.name {:?}: letters, digits and - only", self.name);
+        anyhow::ensure!(self.partition != 0, "venues.fix.partition: 0 is the core's own");
+        anyhow::ensure!(!self.addresses.is_empty(), "venues.fix.addresses: at least one");
+        self.options(PathBuf::new()).session.identity()?;
+        Ok(())
+    }
+}
+
 impl Config {
     /// Reads a file.
     ///
@@ -247,6 +358,8 @@ impl Config {
         for session in &self.fix.sessions {
             session.session().identity()?;
         }
+        self.venues.fix.iter().try_for_each(FixVenueConfig::check)?;
+        heng_trading::check_internal_licence(self.production, self.venues.internal.licensed)?;
         anyhow::ensure!(self.market.flow <= 5_000, "market.flow: at most 5000 orders a second");
         let store = &self.store.url;
         anyhow::ensure!(
@@ -299,5 +412,9 @@ mod tests {
         check("[http]\ntls_key = \"x\"", "together");
         check("[[fix.sessions]]\nbegin = \"FIX.4.4\"\nsender = \"A\"", "missing field `target`");
         check("[market]\nflow = 100000", "market.flow");
+        check("production = true", "licen");
+        let venue = "[[venues.fix]]\nname = \"sse\"\nsender = \"A\"\ntarget = \"B\"\naddresses = [\"127.0.0.1:1\"]";
+        check(&format!("{venue}\npartition = 0"), "venues.fix.partition");
+        assert_eq!(Config::parse(&format!("{venue}\npartition = 1")).expect("a venue").venues.fix.len(), 1);
     }
 }

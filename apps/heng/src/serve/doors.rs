@@ -13,8 +13,8 @@ use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
 use heng_runtime::SystemClock;
 use heng_store::{Opened, StoreOptions, StoreUrl};
 use heng_trading::{
-    CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, TermsStore, TradingView, ViewOptions,
-    ViewReader, ViewStatus,
+    CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, FixVenue, TermsStore, TradingView, VenueHealth,
+    ViewOptions, ViewReader, ViewStatus,
 };
 use heng_transport::fix::FixApplicationKind;
 use heng_transport::{Check, Health, Metrics, RateLimits, Server, ServerOptions, TlsFiles, TransportError};
@@ -206,6 +206,22 @@ impl DoorsSide {
         Ok(())
     }
 
+    /// Begins to route to the venues elsewhere, and tells operators how they are.
+    fn begin_venues(&self, runtime: &Runtime) -> anyhow::Result<Vec<FixVenue>> {
+        let mut venues = Vec::new();
+        for venue in &self.config.venues.fix {
+            let options = venue.options(self.data.join("venues").join(&venue.name));
+            let (port, source) = (Arc::clone(&self.face.port), Arc::clone(&self.face.source));
+            let clock = Arc::new(heng_transport::fix::SystemClock::default());
+            let begun = FixVenue::begin(&options, port, source, clock, runtime.handle(), self.stop.subscribe());
+            let begun = begun.with_context(|| format!("begin the venue {}", venue.name))?;
+            let tell = begun.teller();
+            self.health.add("venue", move || venue_told(&tell()));
+            venues.push(begun);
+        }
+        Ok(venues)
+    }
+
     /// Lets clients in.
     pub(crate) fn serve(self, runtime: &Runtime, time: MarketTime) -> anyhow::Result<Open> {
         let gatekeeper = self.identity.gatekeeper();
@@ -240,6 +256,7 @@ impl DoorsSide {
             .merge(trading);
         system.publish(&api);
         runtime.spawn(tick(system, self.stop.subscribe()));
+        let venues = self.begin_venues(runtime)?;
         let mut serving = Vec::new();
         if let Some(door) = self.fix {
             let source = Arc::clone(&self.face.source);
@@ -253,6 +270,7 @@ impl DoorsSide {
             terms: self.terms,
             http,
             serving,
+            venues,
             identity: self.identity,
             market: self.market,
         })
@@ -266,6 +284,7 @@ pub(crate) struct Open {
     terms: TermsStore,
     http: JoinHandle<Result<(), TransportError>>,
     serving: Vec<JoinHandle<()>>,
+    venues: Vec<FixVenue>,
     identity: Arc<Identity>,
     market: Arc<MarketData>,
 }
@@ -280,6 +299,9 @@ impl Open {
         for door in self.serving {
             runtime.block_on(door).context("a door's task ended")?;
         }
+        for venue in self.venues {
+            runtime.block_on(venue.ended());
+        }
         self.market.stop();
         runtime.block_on(self.identity.close());
         for following in self.following {
@@ -288,6 +310,15 @@ impl Open {
         runtime.block_on(self.terms.close());
         Ok(())
     }
+}
+
+/// What a person should know of a venue.
+fn venue_told(venue: &VenueHealth) -> Check {
+    let VenueHealth { name, connected, orders_out, unknown, fills, refused, strange, late, .. } = venue;
+    let detail = format!(
+        "{name}: connected {connected}, orders out {orders_out}, unknown {unknown}, fills {fills}, refused {refused}"
+    );
+    Check { well: *connected && *strange == 0 && *late == 0, detail }
 }
 
 /// Tells the market's time.

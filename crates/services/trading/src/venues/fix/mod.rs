@@ -145,6 +145,12 @@ impl FixVenue {
         Ok(Self { partition: options.partition, health, desk, connection })
     }
 
+    /// Tells how the venue is, for as long as anybody asks.
+    pub fn teller(&self) -> impl Fn() -> VenueHealth + Send + Sync + 'static {
+        let health = Arc::clone(&self.health);
+        move || health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits for the end, after `stop` turned true: the session is logged out and the notes are written.
     pub async fn ended(self) {
         // A task or thread that panicked was told by the panic itself; nothing is lost by going on.
