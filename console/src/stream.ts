@@ -202,13 +202,24 @@ export class MarketStream {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
+  /** A frame holds one message, or several in a list. */
   #take(text: string): void {
-    let message: Obj;
+    let frame: unknown;
     try {
-      message = obj(JSON.parse(text)) ?? {};
+      frame = JSON.parse(text);
     } catch {
       return this.#again();
     }
+    const socket = this.#socket;
+    for (const message of Array.isArray(frame) ? frame : [frame]) {
+      this.#message(obj(message) ?? {});
+      // A message may have ended the connection.
+      if (this.#socket !== socket) return;
+    }
+    this.#tell();
+  }
+
+  #message(message: Obj): void {
     const time = str(message['time']);
     if (time !== undefined && time > this.#time.text) this.#time = { text: time, at: Date.now() };
     switch (message['type']) {
@@ -249,7 +260,6 @@ export class MarketStream {
       ...this.#levels(followed),
       stale: false,
     };
-    this.#tell();
   }
 
   #update(message: Obj): void {
@@ -260,7 +270,7 @@ export class MarketStream {
     if (seq <= followed.seen.seq) return;
     if (before !== followed.seen.seq) {
       this.#resync(followed);
-      return this.#tell();
+      return;
     }
     apply(followed.bids, readLevels(message['bids']));
     apply(followed.asks, readLevels(message['asks']));
@@ -278,7 +288,6 @@ export class MarketStream {
       tape: trades.length > 0 ? [...trades.reverse(), ...followed.seen.tape].slice(0, TAPE_MAX) : followed.seen.tape,
       ...this.#levels(followed),
     };
-    this.#tell();
   }
 
   #levels(followed: Followed): { bids: Level[]; asks: Level[] } {

@@ -22,10 +22,20 @@ const LOOKUP_MS = { least: 700, most: 10_000 };
 /** After so many look-ups without a trace, the person decides; looking goes on. */
 const LOOKUPS_BEFORE_ABSENT = 3;
 
-/** A key that nobody else makes: 80 random bits, in the browser also without a secure context. */
+/**
+ * A key that nobody else makes: 14 random letters and digits, 72 bits. The core keeps ids of up to 15 characters
+ * readable. Made by hand, because randomUUID is there in secure contexts only.
+ */
 export function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(10));
-  return `web-${[...bytes].map((b) => b.toString(16).padStart(2, '0')).join('')}`;
+  const letters = '0123456789abcdefghijklmnopqrstuvwxyz';
+  let key = 'w';
+  while (key.length < 15) {
+    // Bytes from 252 on would make some letters likelier than others.
+    for (const byte of crypto.getRandomValues(new Uint8Array(32))) {
+      if (byte < 252 && key.length < 15) key += letters[byte % 36];
+    }
+  }
+  return key;
 }
 
 class Tickets {

@@ -149,7 +149,10 @@ class Market:
         tell(update(13, 12))
         hear()
         candle = {"time": "t", "open": "1", "high": "2", "low": "1", "close": "2", "volume": "5", "turnover": "8", "trades": 2}
-        tell(update(14, 13), {**SNAPSHOT, "seq": 15}, {"type": "candle", "symbol": "A", "seq": 15, "period": "1m", "candle": candle})
+        # A frame may hold several messages.
+        several = [update(14, 13), {**SNAPSHOT, "seq": 15}]
+        socket.send(json.dumps(several))
+        tell({"type": "candle", "symbol": "A", "seq": 15, "period": "1m", "candle": candle})
         for _ in socket:
             pass
 

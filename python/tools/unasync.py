@@ -9,7 +9,11 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "heng" / "aio.py"
 TARGET = SOURCE.with_name("client.py")
 
-HEAD = '"""The synchronous client. Made from ``aio.py`` by ``tools/unasync.py``; edit that file instead."""'
+HEAD = """\"\"\"The synchronous client. Made from ``aio.py`` by ``tools/unasync.py``; edit that file instead.
+
+Long because: it holds one method for each operation of the API.
+\"\"\"
+"""
 
 REPLACEMENTS = [
     (r"\basync (def|with|for)\b", r"\1"),

@@ -1,5 +1,6 @@
-# Long because: every operation of the server stands here, and nowhere else.
 """What the server answers. Amounts, prices and quantities are ``Decimal``, ids and times are text.
+
+Long because: every answer of the API has its type here, and nowhere else.
 
 Times are RFC 3339 with China's offset, up to nanoseconds: ``2026-07-06T09:30:00.123+08:00``.
 """

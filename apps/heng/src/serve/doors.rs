@@ -11,7 +11,7 @@ use heng_marketdata::{MarketData, MarketOptions};
 use heng_model::{RejectCode, UnixNanos};
 use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
 use heng_runtime::SystemClock;
-use heng_store::{Opened, StoreOptions, StoreUrl};
+use heng_store::{Opened, StoreUrl};
 use heng_trading::{
     CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, FixVenue, TermsStore, TradingView, VenueHealth,
     ViewOptions, ViewReader, ViewStatus,
@@ -427,13 +427,13 @@ async fn open_view(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Resul
 /// Opens what the checks looked at, and how parents are driven. A file of checks that is ahead of the journal belongs to
 /// another one and is made again.
 async fn open_side_files(ask: &DoorsAsk<'_>) -> anyhow::Result<(CheckLog, TermsStore)> {
-    let file = StoreOptions::at(Layout::new(&ask.data).derived.join("checks.db"));
+    let file = store_of(ask, Layout::new(&ask.data).derived)?.store("trading_checks");
     let (mut checks, _) = CheckLog::open(&file).await?;
     if checks.through().await? > ask.face.source.head() {
         drop(checks);
         checks = CheckLog::rebuild(&file).await?;
     }
-    let terms = TermsStore::open(&StoreOptions::at(ask.data.join("owned").join("trading.db"))).await?;
+    let terms = TermsStore::open(&store_of(ask, ask.data.join("owned"))?.store("parents")).await?;
     Ok((checks, terms))
 }
 

@@ -60,13 +60,21 @@ fn send(address: &str, request: &str) -> (u16, Value) {
 }
 
 pub(crate) fn get(address: &str, path: &str) -> (u16, Value) {
-    send(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+    get_as(address, path, "")
 }
 
-pub(crate) fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
+/// The same, with a token.
+fn get_as(address: &str, path: &str, token: &str) -> (u16, Value) {
+    let head = "host: x\r\nconnection: close";
+    send(address, &format!("GET {path} HTTP/1.1\r\n{head}\r\nauthorization: Bearer {token}\r\n\r\n"))
+}
+
+fn post_as(address: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let head = "host: x\r\nconnection: close\r\ncontent-type: application/json";
-    send(address, &format!("POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+    let length = body.len();
+    let head = format!("{head}\r\nauthorization: Bearer {token}\r\ncontent-length: {length}");
+    send(address, &format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}"))
 }
 
 /// A running `heng up`; killed when it is dropped.
@@ -78,6 +86,8 @@ pub(crate) struct House {
     notes: String,
     /// The order that the house offers to paste.
     pub(crate) first_order: Value,
+    /// Token of the staff.
+    token: String,
 }
 
 fn binary() -> PathBuf {
@@ -89,7 +99,20 @@ impl House {
     pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
         let ready = folder.join("ready.json");
         let mut child = Process::new(binary())
-            .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "100"])
+            .args([
+                "up",
+                "--headless",
+                "--http-port",
+                "0",
+                "--fix-port",
+                "0",
+                "--clients",
+                "200",
+                "--instruments",
+                "40",
+                "--flow",
+                "100",
+            ])
             .arg("--data")
             .arg(folder.join("data"))
             .arg("--ready-file")
@@ -104,11 +127,12 @@ impl House {
         let address = address.strip_prefix("ready: ").expect("it says so").to_owned();
         let told: Value =
             serde_json::from_slice(&std::fs::read(&ready).expect("the ready file is there")).expect("JSON");
-        assert_eq!(told, json!({ "http": address }));
+        assert_eq!(told["http"], json!(address));
+        let token = told["token"]["staff"].as_str().expect("the staff has a token").to_owned();
         let curl = line_with(&mut out, "curl ", &mut String::new());
         let body = curl.split_once("-d '").expect("an order to paste").1.trim_end_matches('\'');
         let first_order = serde_json::from_str(body).expect("the order is JSON");
-        Self { child, out, address, notes, first_order }
+        Self { child, out, address, notes, first_order, token }
     }
 
     /// No warning, no time to write anything.
@@ -127,11 +151,15 @@ impl House {
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        get(&self.address, path)
+        get_as(&self.address, path, &self.token)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        post_as(&self.address, path, &self.token, body)
     }
 
     pub(crate) fn place(&self, order: &Value) -> (u16, Value) {
-        post(&self.address, "/v1/orders", order)
+        self.post("/v1/orders", order)
     }
 }
 
@@ -177,7 +205,20 @@ fn a_market_goes_on_although_nobody_can_read_what_it_says() {
     let folder = Folder::new("up-mute");
     let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that takes nothing");
     let mut child = Process::new(binary())
-        .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "0"])
+        .args([
+            "up",
+            "--headless",
+            "--http-port",
+            "0",
+            "--fix-port",
+            "0",
+            "--clients",
+            "200",
+            "--instruments",
+            "40",
+            "--flow",
+            "0",
+        ])
         .arg("--data")
         .arg(folder.0.join("data"))
         .arg("--ready-file")
@@ -207,7 +248,20 @@ fn a_view_that_is_no_database_is_named_with_what_to_do() {
     std::fs::create_dir_all(&derived).expect("a folder");
     std::fs::write(derived.join("trading.db"), [b'x'; 8_192]).expect("a file");
     let output = Process::new(binary())
-        .args(["up", "--headless", "--http-port", "0", "--clients", "200", "--instruments", "40", "--flow", "0"])
+        .args([
+            "up",
+            "--headless",
+            "--http-port",
+            "0",
+            "--fix-port",
+            "0",
+            "--clients",
+            "200",
+            "--instruments",
+            "40",
+            "--flow",
+            "0",
+        ])
         .arg("--data")
         .arg(folder.0.join("data"))
         .output()
@@ -292,12 +346,12 @@ fn clients_trade_cancel_and_watch() {
     let (_, held) = house.get(&format!("/v1/accounts/{account}?min_sequence={sequence}"));
     assert_eq!(held["cash"][0]["frozen"], told["hold_cash"]);
     let cancel = json!({ "account": account });
-    let (status, cancelled) = post(&house.address, &format!("/v1/orders/{id}/cancel"), &cancel);
+    let (status, cancelled) = house.post(&format!("/v1/orders/{id}/cancel"), &cancel);
     assert_eq!(status, 200, "{cancelled}");
     let sequence = cancelled["sequence"].as_u64().expect("a sequence");
     let (_, told) = house.get(&format!("/v1/orders/{id}?min_sequence={sequence}"));
     assert_eq!((told["status"].as_str(), told["reason"].as_str()), (Some("cancelled"), Some("client")));
-    assert_eq!(post(&house.address, &format!("/v1/orders/{id}/cancel"), &cancel).0, 409, "it is done already");
+    assert_eq!(house.post(&format!("/v1/orders/{id}/cancel"), &cancel).0, 409, "it is done already");
     let (_, metrics) = house.get("/metrics");
     let metrics = metrics.as_str().expect("text");
     for name in [
@@ -313,11 +367,14 @@ fn clients_trade_cancel_and_watch() {
 }
 
 #[test]
-fn afolder_in_use_and_another_ones_journal_are_refused() {
+fn a_folder_in_use_and_another_ones_journal_are_refused() {
     let folder = Folder::new("up-lock");
     let house = House::start(&folder.0, &[]);
     let refused = |data: &Path| {
-        let up = Process::new(binary()).args(["up", "--headless", "--http-port", "0", "--data"]).arg(data).output();
+        let up = Process::new(binary())
+            .args(["up", "--headless", "--http-port", "0", "--fix-port", "0", "--data"])
+            .arg(data)
+            .output();
         let up = up.expect("the binary starts");
         assert_eq!(up.status.code(), Some(1));
         String::from_utf8_lossy(&up.stderr).into_owned()

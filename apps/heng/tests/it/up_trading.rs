@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::up::{Folder, House, keyed, post};
+use crate::up::{Folder, House, keyed};
 
 /// Asks until `done` says so; half a minute at most.
 fn until(what: &str, mut ask: impl FnMut() -> Value, done: impl Fn(&Value) -> bool) -> Value {
@@ -50,7 +50,7 @@ fn estimates_batches_and_keys_say_what_happens() {
     assert_eq!(status, 200, "{power}");
     let estimate = |quantity: &Value| {
         let ask = json!({ "account": account, "symbol": symbol, "side": "buy", "price": low, "quantity": quantity });
-        let (status, told) = post(&house.address, "/v1/orders/estimate", &ask);
+        let (status, told) = house.post("/v1/orders/estimate", &ask);
         assert_eq!(status, 200, "{told}");
         told
     };
@@ -66,7 +66,7 @@ fn estimates_batches_and_keys_say_what_happens() {
     let mut unknown = order("b-3", "100");
     unknown["symbol"] = json!("999999.SH");
     let orders = json!({ "orders": [order("b-1", "100"), order("b-2", "150"), unknown, order("b-1", "100"), order("b-1", "200")] });
-    let (status, told) = post(&house.address, "/v1/orders/bulk", &orders);
+    let (status, told) = house.post("/v1/orders/bulk", &orders);
     assert_eq!(status, 200, "{told}");
     let results: Vec<(&str, Option<&str>)> = told["results"]
         .as_array()
@@ -83,21 +83,21 @@ fn estimates_batches_and_keys_say_what_happens() {
         refused("KeyReused"),
     ];
     assert_eq!(results, expected, "{told}");
-    let (status, again) = post(&house.address, "/v1/orders/bulk", &json!({ "orders": [order("b-1", "100")] }));
+    let (status, again) = house.post("/v1/orders/bulk", &json!({ "orders": [order("b-1", "100")] }));
     assert_eq!((status, again["results"][0]["repeated"].as_bool()), (200, Some(true)), "{again}");
     assert_eq!(again["results"][0]["order_id"], told["results"][0]["order_id"]);
     let basket = json!({ "orders": [order("c-1", "100"), order("c-2", "150")] });
-    let (status, told) = post(&house.address, "/v1/orders/basket", &basket);
+    let (status, told) = house.post("/v1/orders/basket", &basket);
     assert_eq!((status, told["code_name"].as_str()), (409, Some("LotSize")), "{told}");
     assert_eq!(told["results"][0]["reject"]["code_name"], "BasketRefused", "{told}");
     let basket = json!({ "orders": [order("d-1", "100"), order("d-2", "100")] });
-    let (status, told) = post(&house.address, "/v1/orders/basket", &basket);
+    let (status, told) = house.post("/v1/orders/basket", &basket);
     assert_eq!((status, told["results"][1]["outcome"].as_str()), (200, Some("accepted")), "{told}");
     let by_key = |key: &str| house.get(&format!("/v1/orders/by-key?account={account}&client_order_id={key}"));
     assert_eq!(by_key("d-2").1["order_id"], told["results"][1]["order_id"]);
     assert_eq!(by_key("b-2").1["reject"]["code_name"], "LotSize");
     assert_eq!(by_key("nobody").0, 404);
-    let (status, told) = post(&house.address, "/v1/orders/cancel-all", &json!({ "account": account }));
+    let (status, told) = house.post("/v1/orders/cancel-all", &json!({ "account": account }));
     assert_eq!(status, 200, "{told}");
     let (_, live) = house.get(&format!("/v1/orders?account={account}&status=live&min_sequence={}", told["sequence"]));
     assert_eq!(live["orders"], json!([]));
@@ -157,7 +157,7 @@ fn parents_are_driven_stand_and_go_on_after_a_kill() {
         body
     };
     // At the lowest price of the day the visible part rests.
-    let (status, placed) = post(&house.address, "/v1/parents", &body("p-1", json!({})));
+    let (status, placed) = house.post("/v1/parents", &body("p-1", json!({})));
     assert_eq!(status, 201, "{placed}");
     let path = format!("/v1/parents/{}", placed["parent_id"].as_str().expect("an id"));
     let told = until("a part is shown", || house.get(&path).1, |told| told["children"] == 1);
@@ -166,15 +166,15 @@ fn parents_are_driven_stand_and_go_on_after_a_kill() {
         (told["schedule"]["display_quantity"].as_str(), told["orders"][0]["quantity"].as_str()),
         (Some("200"), Some("200"))
     );
-    let (status, again) = post(&house.address, "/v1/parents", &body("p-1", json!({})));
+    let (status, again) = house.post("/v1/parents", &body("p-1", json!({})));
     assert_eq!((status, &again["parent_id"]), (200, &placed["parent_id"]), "{again}");
-    let (status, other) = post(&house.address, "/v1/parents", &body("p-1", json!({ "display_quantity": "300" })));
+    let (status, other) = house.post("/v1/parents", &body("p-1", json!({ "display_quantity": "300" })));
     assert_eq!((status, other["code_name"].as_str()), (409, Some("KeyReused")));
-    let (status, second) = post(&house.address, "/v1/parents", &body("p-2", json!({})));
+    let (status, second) = house.post("/v1/parents", &body("p-2", json!({})));
     assert_eq!(status, 201, "{second}");
     let standing = format!("/v1/parents/{}", second["parent_id"].as_str().expect("an id"));
     until("the other works", || house.get(&standing).1, |told| told["children"] == 1);
-    let (status, told) = post(&house.address, &format!("{standing}/pause"), &json!({}));
+    let (status, told) = house.post(&format!("{standing}/pause"), &json!({}));
     assert_eq!(status, 200, "{told}");
     let epoch = house.get(&path).1["epoch"].as_u64().expect("a number");
     house.kill();
@@ -183,7 +183,7 @@ fn parents_are_driven_stand_and_go_on_after_a_kill() {
     let told = until("it is claimed anew", || house.get(&path).1, |told| told["epoch"].as_u64() > Some(epoch));
     assert_eq!((told["status"].as_str(), told["children"].as_u64()), (Some("working"), Some(1)), "{told}");
     assert_eq!(house.get(&standing).1["status"], "paused");
-    let (status, told) = post(&house.address, &format!("{path}/cancel"), &json!({}));
+    let (status, told) = house.post(&format!("{path}/cancel"), &json!({}));
     assert_eq!(status, 200, "{told}");
     let (_, told) = house.get(&format!("{path}?min_sequence={}", told["sequence"]));
     assert_eq!(
@@ -191,12 +191,12 @@ fn parents_are_driven_stand_and_go_on_after_a_kill() {
         (Some("done"), Some("cancelled")),
         "{told}"
     );
-    let (status, told) = post(&house.address, &format!("{path}/cancel"), &json!({}));
+    let (status, told) = house.post(&format!("{path}/cancel"), &json!({}));
     assert_eq!((status, told["code_name"].as_str()), (409, Some("ParentNotWorking")));
     // A condition that holds already fires with the next trade.
     let market = house.get(&format!("/v1/instruments/{symbol}")).1;
     let condition = json!({ "kind": "condition", "display_quantity": null, "trigger": market["limit_down"], "price": market["limit_down"], "quantity": "100" });
-    let (status, placed) = post(&house.address, "/v1/parents", &body("p-3", condition));
+    let (status, placed) = house.post("/v1/parents", &body("p-3", condition));
     assert_eq!(status, 201, "{placed}");
     let path = format!("/v1/parents/{}", placed["parent_id"].as_str().expect("an id"));
     let told = until("it fires", || house.get(&path).1, |told| !told["triggered_by"].is_null());
