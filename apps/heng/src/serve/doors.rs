@@ -246,7 +246,7 @@ impl DoorsSide {
             health: self.health.clone(),
             lines: self.lines.clone(),
             roles: self.roles.clone(),
-            counts: counts(&self.view, &self.market, fix_count),
+            counts: counts(&self.view, &self.market, &self.identity, fix_count),
             time,
             limits: limits_told(&self.http),
         });
@@ -337,10 +337,13 @@ async fn tick(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 fn counts(
     view: &Arc<ViewStatus>,
     market: &Arc<MarketData>,
+    identity: &Arc<Identity>,
     fix_sessions: Box<dyn Fn() -> u64 + Send + Sync>,
 ) -> Box<dyn Fn() -> Counts + Send + Sync> {
-    let (view, market) = (Arc::clone(view), Arc::clone(market));
+    let (view, market, identity) = (Arc::clone(view), Arc::clone(market), Arc::clone(identity));
     Box::new(move || Counts {
+        orders: view.orders(),
+        sessions: identity.sessions_in_use() as u64,
         trades: view.trades_today(),
         events: view.events(),
         lag: view.lag().max(market.status().lag()),

@@ -113,6 +113,12 @@ impl Identity {
         Arc::clone(self) as Arc<dyn Gatekeeper>
     }
 
+    /// Sessions and tokens in use here.
+    #[must_use]
+    pub fn sessions_in_use(&self) -> usize {
+        self.sessions.count()
+    }
+
     /// Waits until everything that was reported is in the audit trail.
     pub async fn flush(&self) {
         self.audit.flush().await;

@@ -55,6 +55,11 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// Sessions and tokens that were used here and have not ended.
+    pub(crate) fn count(&self) -> usize {
+        self.by_token.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn find(&self, token: &[u8; 32]) -> Option<Arc<Live>> {
         self.by_token.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }

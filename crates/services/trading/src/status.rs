@@ -74,6 +74,7 @@ pub struct ViewStatus {
     applied: watch::Sender<u64>,
     events: AtomicU64,
     trades_today: AtomicU64,
+    orders: AtomicU64,
     lag: Mutex<Lag>,
     trouble: Mutex<Trouble>,
     trades: Mutex<VecDeque<RecentTrade>>,
@@ -94,6 +95,7 @@ impl ViewStatus {
             applied: watch::Sender::new(applied),
             events: AtomicU64::new(0),
             trades_today: AtomicU64::new(0),
+            orders: AtomicU64::new(0),
             lag: Mutex::default(),
             trouble: Mutex::default(),
             trades: Mutex::default(),
@@ -111,6 +113,16 @@ impl ViewStatus {
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
+    }
+
+    /// Orders taken since the start, refused ones included.
+    #[must_use]
+    pub fn orders(&self) -> u64 {
+        self.orders.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_orders(&self, orders: usize) {
+        self.orders.fetch_add(orders as u64, Ordering::Relaxed);
     }
 
     /// Trades of the trade date that is open, or was last.

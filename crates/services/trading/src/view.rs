@@ -206,6 +206,8 @@ impl TradingView {
         let new_day = events.first().is_some_and(rolls);
         self.directory.note_owners(new_day, events.iter().filter_map(|placed| begun(placed.event)));
         self.status.remember(events.iter().filter_map(|placed| self.recent(placed)), fold.day.trades);
+        let is_order = |placed: &&Placed<'_>| matches!(placed.event, Event::OrderPlaced(_) | Event::OrderRejected(_));
+        self.status.count_orders(events.iter().filter(is_order).count());
         self.status.took(to, events.len());
         Ok(())
     }

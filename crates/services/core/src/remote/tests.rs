@@ -165,7 +165,14 @@ fn a_stranger_reaches_nothing() {
     let tls = client_config(&files).unwrap();
     let options = RemoteOptions { address: house.address, name: "core".into(), tls };
     let stranger = RemoteCore::begin(options, house.runtime.handle());
-    assert!(stranger.open(Seq(1)).is_err() || stranger.open(Seq(1)).unwrap().next_block().is_err());
+    // A client of TLS 1.3 may learn behind its handshake only that its certificate is refused.
+    if let Ok(mut feed) = stranger.open(Seq(1)) {
+        let began = Instant::now();
+        while let Ok(block) = feed.next_block() {
+            assert!(block.is_none() && began.elapsed() < SOON, "a stranger reads the record");
+            std::thread::yield_now();
+        }
+    }
     assert!(stranger.status().is_none());
     house.core.stop().unwrap();
 }
