@@ -79,6 +79,20 @@ describe('sign-in', () => {
 describe('as staff', () => {
   let session;
   before(async () => {
+    // The list of orders shows something only where somebody has placed one; a refused one will do.
+    await fetch(`${base}/v1/orders`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ready.token.client}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        account: ready.client.account_id,
+        client_order_id: `e2e-${Date.now() % 100_000_000}`,
+        symbol: ready.instruments[0],
+        side: 'buy',
+        type: 'limit',
+        price: '1.00',
+        quantity: '100',
+      }),
+    });
     session = await browse();
     await signIn(session.page, 'staff');
   });
