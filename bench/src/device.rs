@@ -144,12 +144,19 @@ pub(crate) struct DeviceReport {
 /// Size of the preallocated file.
 const FILE_BYTES: u64 = 64 << 20;
 
+/// Times of fdatasync in milliseconds, the bytes they covered, and the seconds of all.
+pub(crate) struct Syncs {
+    pub(crate) millis: Vec<f64>,
+    pub(crate) bytes: u64,
+    pub(crate) seconds: f64,
+}
+
 /// Writes groups of the same sizes, in the same order, to a preallocated file, one fdatasync each, for `length` at
 /// most or until the groups end.
 ///
 /// # Errors
 /// If the disk fails.
-pub(crate) fn measure(folder: &Path, groups: &[Group], length: Duration) -> io::Result<DeviceReport> {
+pub(crate) fn sync_again(folder: &Path, groups: &[Group], length: Duration) -> io::Result<Syncs> {
     let path = folder.join("device");
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
     let zeros = vec![0u8; 1 << 20];
@@ -159,7 +166,7 @@ pub(crate) fn measure(folder: &Path, groups: &[Group], length: Duration) -> io::
     file.sync_all()?;
     let largest = groups.iter().map(|group| group.bytes).max().unwrap_or(0) as usize;
     let bytes: Vec<u8> = (0..largest).map(|at| (at.wrapping_mul(167) >> 3) as u8).collect();
-    let (mut syncs, mut written, mut at) = (Vec::new(), 0u64, 0u64);
+    let (mut millis, mut written, mut at) = (Vec::new(), 0u64, 0u64);
     let began = Instant::now();
     for group in groups {
         if began.elapsed() > length {
@@ -169,12 +176,21 @@ pub(crate) fn measure(folder: &Path, groups: &[Group], length: Duration) -> io::
         file.write_all_at(&bytes[..group.bytes as usize], at)?;
         let before = Instant::now();
         file.sync_data()?;
-        syncs.push(before.elapsed().as_nanos() as f64 / 1e6);
+        millis.push(before.elapsed().as_nanos() as f64 / 1e6);
         at += group.bytes;
         written += group.bytes;
     }
     let seconds = began.elapsed().as_secs_f64();
     std::fs::remove_file(&path)?;
+    Ok(Syncs { millis, bytes: written, seconds })
+}
+
+/// The device's own figures for these groups.
+///
+/// # Errors
+/// As [`sync_again`].
+pub(crate) fn measure(folder: &Path, groups: &[Group], length: Duration) -> io::Result<DeviceReport> {
+    let Syncs { millis: mut syncs, bytes: written, seconds } = sync_again(folder, groups, length)?;
     let mut in_run: Vec<f64> = groups.iter().map(|group| group.sync_ns as f64 / 1e6).collect();
     Ok(DeviceReport {
         groups: syncs.len(),
@@ -186,7 +202,8 @@ pub(crate) fn measure(folder: &Path, groups: &[Group], length: Duration) -> io::
     })
 }
 
-fn at_quantile(values: &mut [f64], at: f64) -> f64 {
+/// The value at this quantile, 0 to 1; sorts `values`.
+pub(crate) fn at_quantile(values: &mut [f64], at: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let place = ((values.len().saturating_sub(1)) as f64 * at).round() as usize;
     values.get(place).copied().unwrap_or(0.0)

@@ -1,5 +1,5 @@
-//! `cargo xtask bench core`: our books and the peers on one workload, the full core in memory and durable, the empty
-//! core and the device beside them, in one go.
+//! `cargo xtask bench`. `core`: our books and the peers on one workload, the full core in memory and durable, the empty
+//! core and the device beside them, in one go. `doors`: the real binary with its load generators (see `doors`).
 //!
 //! *Invariant:* no figure is printed that this run did not measure; peers stand in the same run.
 //! *Invariant:* `--quick` keeps rates and counts of W1 and W2, shortens time, and says that its C1 is small.
@@ -10,6 +10,7 @@ mod books;
 mod c1;
 mod clock;
 mod device;
+mod doors;
 mod durable;
 mod full_core;
 mod instructions;
@@ -46,6 +47,11 @@ struct Arguments {
 enum What {
     /// The order book, the full core, the durable core.
     Core(Options),
+    /// Clients at the doors of the real binary.
+    Doors(doors::DoorsOptions),
+    /// A load generator of `doors`.
+    #[command(flatten)]
+    Load(doors::Load),
     /// The durable part of `core` alone, as one object on stdout.
     Durable(Options),
     /// C1 again and again, for a profiler.
@@ -127,11 +133,13 @@ impl Plan {
 
 fn main() -> ExitCode {
     let what = Arguments::parse().what;
-    if !matches!(what, What::Counted { .. }) {
+    if !matches!(what, What::Counted { .. } | What::Doors(_) | What::Load(_)) {
         heng_runtime::begin_with_huge_pages();
     }
     let result = match what {
         What::Core(options) => core(&options),
+        What::Doors(options) => doors::doors(&options),
+        What::Load(load) => doors::obey(load),
         What::Durable(options) => durable_alone(&options),
         What::Loop { full, times } => {
             repeat(full, times);

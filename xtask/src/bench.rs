@@ -17,6 +17,8 @@ pub(crate) struct Options {
 enum What {
     /// Order books and peers, the full core in memory and durable.
     Core(CoreFlags),
+    /// The real binary under orders, subscribers, queries and sign-ins of other processes; the feed decoders.
+    Doors(DoorsFlags),
 }
 
 /// Flags of `bench core`.
@@ -36,36 +38,70 @@ struct CoreFlags {
     durable_seconds: Option<u64>,
 }
 
+/// Flags of `bench doors`.
+#[derive(Args)]
+struct DoorsFlags {
+    /// At most 90 s without building: less time, 2,000 subscribers.
+    #[arg(long)]
+    quick: bool,
+    /// One object on stdout, nothing on stderr.
+    #[arg(long)]
+    json: bool,
+    /// Build and stop.
+    #[arg(long)]
+    build_only: bool,
+    /// Only these parts: orders, push, decode.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+}
+
 /// Builds, and runs unless told otherwise. False if the benchmarks failed.
 ///
 /// # Errors
 /// If the build fails or the binary cannot be started.
 pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
-    let What::Core(flags) = &options.what;
-    let binary = build(root, flags.json)?;
-    if flags.build_only {
-        return Ok(true);
-    }
-    let mut command = Command::new(&binary);
-    command.arg("core");
-    if flags.quick {
-        command.arg("--quick");
-    }
-    if flags.json {
-        command.arg("--json");
-    }
-    if let Some(seconds) = flags.durable_seconds {
-        command.args(["--durable-seconds", &seconds.to_string()]);
-    }
-    let status = command.status().with_context(|| format!("start {}", binary.display()))?;
+    let command = match &options.what {
+        What::Core(flags) => core(root, flags)?,
+        What::Doors(flags) => doors(root, flags)?,
+    };
+    let Some(mut command) = command else { return Ok(true) };
+    let status = command.status().with_context(|| format!("start {}", command.get_program().display()))?;
     Ok(status.success())
 }
 
-/// Builds the binary; returns where it stands. With `quiet` the compiler speaks only if it fails.
-fn build(root: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
+/// What to run; none if only the build was asked for.
+fn core(root: &Path, flags: &CoreFlags) -> anyhow::Result<Option<Command>> {
+    let mut command = Command::new(build(root, flags.json, &["heng-bench"], "heng-bench")?);
+    command.arg("core").args(flags.quick.then_some("--quick")).args(flags.json.then_some("--json"));
+    if let Some(seconds) = flags.durable_seconds {
+        command.args(["--durable-seconds", &seconds.to_string()]);
+    }
+    Ok((!flags.build_only).then_some(command))
+}
+
+/// The same for the doors. Both binaries are built in one go, so that what they share is built once.
+fn doors(root: &Path, flags: &DoorsFlags) -> anyhow::Result<Option<Command>> {
+    let bench = build(root, flags.json, &["heng-bench", "heng"], "heng-bench")?;
+    let heng = bench.with_file_name("heng");
+    anyhow::ensure!(heng.is_file(), "cargo put no heng beside {}", bench.display());
+    let mut command = Command::new(bench);
+    command.arg("doors").arg("--heng").arg(heng);
+    command.args(flags.quick.then_some("--quick")).args(flags.json.then_some("--json"));
+    if !flags.only.is_empty() {
+        command.args(["--only", &flags.only.join(",")]);
+    }
+    Ok((!flags.build_only).then_some(command))
+}
+
+/// Builds these packages; returns where the binary of this name stands. With `quiet` the compiler speaks only if it
+/// fails.
+fn build(root: &Path, quiet: bool, packages: &[&str], name: &str) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(root).args(["build", "--profile", "maxperf", "-p", "heng-bench"]);
+    command.current_dir(root).args(["build", "--profile", "maxperf"]);
+    for package in packages {
+        command.args(["-p", package]);
+    }
     command.args(["--message-format", "json-render-diagnostics"]);
     if quiet {
         command.arg("--quiet");
@@ -75,8 +111,9 @@ fn build(root: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
         bail!("the benchmarks do not build");
     }
     let told = String::from_utf8_lossy(&built.stdout).into_owned();
-    let binary = told.lines().filter_map(executable_of).next_back();
-    binary.context("cargo told no executable for heng-bench")
+    let mut binaries = told.lines().filter_map(executable_of);
+    let binary = binaries.find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    binary.with_context(|| format!("cargo told no executable for {name}"))
 }
 
 /// The executable that a line of cargo's messages tells, if any.

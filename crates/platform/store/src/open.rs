@@ -20,6 +20,14 @@ pub(crate) enum Safety {
     Full,
 }
 
+/// Rows of a query that SQLite's thread may be ahead of whoever takes them.
+const ROWS_AHEAD: usize = 1_024;
+/// Memory for pages of the one writer, in SQLite's notation for 32 MiB: batches of a view touch pages of many tables.
+const WRITER_CACHE: &str = "-32768";
+/// Pages (4 KiB) in the write-ahead file before they move into the database: a page that many batches change moves
+/// once.
+const CHECKPOINT_PAGES: &str = "4096";
+
 /// One writer and its readers on one place.
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
@@ -95,9 +103,13 @@ async fn open_file(options: &StoreOptions, path: &Path, safety: Safety) -> Resul
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(if safety == Safety::Full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         .busy_timeout(options.wait_max)
-        .foreign_keys(true);
+        .foreign_keys(true)
+        // What a statement may have to undo is kept in memory and not in a file beside the store.
+        .pragma("temp_store", "memory")
+        .row_buffer_size(ROWS_AHEAD);
     let pool = || SqlitePoolOptions::new().acquire_timeout(options.wait_max);
-    let writer = pool().max_connections(1).connect_with(connect.clone()).await;
+    let write = connect.clone().pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+    let writer = pool().max_connections(1).connect_with(write).await;
     let writer = writer.map_err(StoreError::sql("open the store"))?;
     let readers = pool().max_connections(options.readers.max(1)).connect_with(connect.pragma("query_only", "on"));
     Ok(Pools::Sqlite { writer, readers: readers.await.map_err(StoreError::sql("open the store for reading"))? })

@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, FromRow};
 use crate::error::StoreError;
-use crate::statement::Sql;
+use crate::statement::{Engine, Sql};
 use crate::value::Value;
 
 /// Most variables of one statement: below the limits of SQLite (32,766) and PostgreSQL (65,535).
@@ -11,6 +11,7 @@ pub const VARIABLES_MAX: usize = 8_000;
 /// Takes the values of one row, in the order of the columns.
 pub struct RowValues<'a> {
     sql: &'a mut Sql,
+    engine: Engine,
     first: bool,
 }
 
@@ -21,18 +22,23 @@ impl RowValues<'_> {
             self.sql.text_mut().push_str(", ");
         }
         self.first = false;
-        self.sql.push_bind(value);
+        match self.engine {
+            // SQLite keeps names in a list that it searches from its beginning for every value: thousands of named
+            // values would take it a square of steps, nameless ones take none.
+            Engine::Sqlite => self.sql.push_nameless(value),
+            Engine::Postgres => self.sql.push_bind(value),
+        };
         self
     }
 }
 
 /// Puts `VALUES (…), (…)` behind `sql`.
-fn push_rows<T>(sql: &mut Sql, columns: usize, rows: &[T], push: &impl Fn(&mut RowValues<'_>, &T)) {
+fn push_rows<T>((sql, engine): (&mut Sql, Engine), columns: usize, rows: &[T], push: &impl Fn(&mut RowValues<'_>, &T)) {
     sql.text_mut().reserve(rows.len() * (4 + columns * 7));
     sql.push("VALUES ");
     for (number, row) in rows.iter().enumerate() {
         sql.push(if number == 0 { "(" } else { ", (" });
-        push(&mut RowValues { sql, first: true }, row);
+        push(&mut RowValues { sql, engine, first: true }, row);
         sql.push(")");
     }
 }
@@ -56,7 +62,7 @@ pub async fn insert_rows<T>(
     for chunk in rows.chunks(VARIABLES_MAX / columns) {
         let mut sql = Sql::new(head);
         sql.push(" ");
-        push_rows(&mut sql, columns, chunk, &push);
+        push_rows((&mut sql, connection.engine()), columns, chunk, &push);
         sql.push(" ").push(tail);
         connection.execute(sql).await?;
     }
@@ -79,7 +85,7 @@ pub async fn load_rows<K, T: FromRow>(
     for chunk in keys.chunks(VARIABLES_MAX / columns) {
         let mut sql = Sql::new(head);
         sql.push(" WHERE ").push(key).push(" IN (");
-        push_rows(&mut sql, columns, chunk, &push);
+        push_rows((&mut sql, connection.engine()), columns, chunk, &push);
         sql.push(")");
         found.append(&mut connection.load(sql).await?);
     }

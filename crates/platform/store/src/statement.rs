@@ -61,6 +61,13 @@ impl Sql {
         self
     }
 
+    /// Puts a value behind it that only its place tells from others; SQLite knows such, PostgreSQL does not.
+    pub(crate) fn push_nameless(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        self.text_mut().push('?');
+        self
+    }
+
     pub(crate) fn text_mut(&mut self) -> &mut String {
         if let Text::Fixed(text) = self.text {
             self.text = Text::Assembled(text.to_owned());

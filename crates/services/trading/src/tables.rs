@@ -28,6 +28,13 @@ macro_rules! replaced {
 }
 
 macro_rules! table {
+    // What `asked` names never changes: an index over it is left alone when the row is written again.
+    ($(#[$doc:meta])* $name:ident, $table:literal, key ($($key:ident: $key_type:ty),+),
+        asked { $($fixed:ident: $fixed_type:ty,)+ }, { $($column:ident: $type:ty,)+ }) => {
+        table!(@row $(#[$doc])* $name { $($key: $key_type,)+ $($fixed: $fixed_type,)+ $($column: $type,)+ });
+        table!(@table $name, $table, { $($key)+ $($fixed)+ $($column)+ },
+            concat!("ON CONFLICT (", comma!($($key)+), ") DO UPDATE SET ", replaced!($($column)+)));
+    };
     ($(#[$doc:meta])* $name:ident, $table:literal, key ($($key:ident: $key_type:ty),+), { $($column:ident: $type:ty,)+ }) => {
         table!(@row $(#[$doc])* $name { $($key: $key_type,)+ $($column: $type,)+ });
         table!(@table $name, $table, { $($key)+ $($column)+ },
@@ -65,11 +72,13 @@ macro_rules! table {
 
 table! {
     /// An order; codes are those of the model.
-    OrderRow, "orders", key (order_id: i64), {
-        sequence: i64, changed_sequence: i64, placed_at: i64, changed_at: i64, account: i64, client_order: String,
-        trade_date: i64, instrument: i64, side: i64, order_type: i64, self_trade: i64, price: i64, quantity: i64,
-        filled: i64, value: i64, fees: i64, status: i64, rests: bool, code: i64, rule: i64, reason: i64, parent: i64,
-        hold_cash: i64, hold_quantity: i64, hold_currency: i64, connect: bool,
+    OrderRow, "orders", key (order_id: i64), asked {
+        sequence: i64, placed_at: i64, account: i64, client_order: String, trade_date: i64, instrument: i64, side: i64,
+        order_type: i64, self_trade: i64, parent: i64,
+    }, {
+        changed_sequence: i64, changed_at: i64, price: i64, quantity: i64, filled: i64, value: i64, fees: i64,
+        status: i64, rests: bool, code: i64, rule: i64, reason: i64, hold_cash: i64, hold_quantity: i64,
+        hold_currency: i64, connect: bool,
     }
 }
 

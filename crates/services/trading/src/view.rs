@@ -20,7 +20,7 @@ use crate::trade_events::begun;
 use heng_ports::{EventBlock, EventSource};
 
 /// Events of one batch at most: what a view loses and makes again when it fails.
-const BATCH_EVENTS_MAX: usize = 2_000;
+const BATCH_EVENTS_MAX: usize = 8_000;
 /// Failures on one event until the view parks (design rule 12).
 const FAILURES_MAX: u32 = 3;
 /// How long the view waits between two failures on one event.

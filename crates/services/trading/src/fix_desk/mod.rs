@@ -18,6 +18,7 @@ mod orders;
 mod reporter;
 mod reports;
 mod requests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! The orders of the sessions, as far as their reports need them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use heng_model::{AccountId, ClientOrderId, OrderId, Price, Qty, Side, TradeDate};
 use heng_transport::fix::FixSessionId;
@@ -40,7 +41,7 @@ pub(super) enum Phase {
 /// An order with a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Order {
-    pub(super) note: Note,
+    pub(super) note: Arc<Note>,
     pub(super) id: OrderId,
     pub(super) phase: Phase,
     pub(super) filled: Qty,
@@ -84,11 +85,12 @@ impl Order {
 /// An order's key without its date, which the note holds.
 type Key = (AccountId, ClientOrderId);
 
-/// The orders of today and of the trade date before.
+/// The orders of today and of the trade date before. The tables hold no more than places: one that grows moves
+/// everything in it at once, while the sessions wait.
 #[derive(Default)]
 pub(super) struct Orders {
-    notes: HashMap<Key, Note>,
-    orders: HashMap<OrderId, Order>,
+    notes: HashMap<Key, Arc<Note>>,
+    orders: HashMap<OrderId, Box<Order>>,
     numbers: HashMap<Key, OrderId>,
 }
 
@@ -100,15 +102,15 @@ impl Orders {
     /// Remembers an order before it has a number. The first note of a key stays: a repeat changes nothing.
     pub(super) fn note(&mut self, note: Note) {
         let key = Self::key(note.account, &note.cl_ord_id);
-        let same_day = |old: &Note| old.trade_date == note.trade_date;
+        let same_day = |old: &Arc<Note>| old.trade_date == note.trade_date;
         if !self.notes.get(&key).is_some_and(same_day) {
             self.numbers.remove(&key);
-            self.notes.insert(key, note);
+            self.notes.insert(key, Arc::new(note));
         }
     }
 
     /// The note of a key on a date.
-    pub(super) fn noted(&self, account: AccountId, client_order: ClientOrderId, date: TradeDate) -> Option<&Note> {
+    pub(super) fn noted(&self, account: AccountId, client_order: ClientOrderId, date: TradeDate) -> Option<&Arc<Note>> {
         self.notes.get(&(account, client_order)).filter(|note| note.trade_date == date)
     }
 
@@ -117,25 +119,21 @@ impl Orders {
         let key = Self::key(account, cl_ord_id);
         let note = self.notes.get(&key)?;
         self.numbers.insert(key, id);
-        Some(self.orders.entry(id).or_insert_with(|| Order {
-            note: note.clone(),
-            id,
-            phase: Phase::Live,
-            filled: Qty::ZERO,
-            value: 0,
-            told: false,
-            cancel: None,
-        }))
+        let new = || {
+            let note = Arc::clone(note);
+            Box::new(Order { note, id, phase: Phase::Live, filled: Qty::ZERO, value: 0, told: false, cancel: None })
+        };
+        Some(self.orders.entry(id).or_insert_with(new))
     }
 
     pub(super) fn get(&mut self, id: OrderId) -> Option<&mut Order> {
-        self.orders.get_mut(&id)
+        self.orders.get_mut(&id).map(Box::as_mut)
     }
 
     /// The order that a client names.
     pub(super) fn named(&mut self, account: AccountId, cl_ord_id: &str) -> Option<&mut Order> {
         let id = *self.numbers.get(&Self::key(account, cl_ord_id))?;
-        self.orders.get_mut(&id)
+        self.get(id)
     }
 
     /// Forgets what is older than `oldest`.

@@ -1,6 +1,5 @@
 //! The one thread that tells the sessions what became of their requests and orders.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,6 +17,7 @@ use super::notes::{Notes, Place as Mark, first_needed};
 use super::orders::{Note, Order, Orders, Phase};
 use super::reports::{self, Exec, Stamp};
 use super::requests::{Asked, Cancel, Place, Request, Status};
+use super::waiting::Waiting;
 use super::{FixDesk, Word};
 
 /// How often the place in the record is noted.
@@ -28,9 +28,7 @@ pub(super) struct Reporter {
     desk: Arc<FixDesk>,
     orders: Orders,
     notes: Notes,
-    pending: HashMap<u64, Asked>,
-    /// Cancels that wait for the number of their order.
-    held: Vec<Asked>,
+    waiting: Waiting,
     mark: Mark,
     marked: (Mark, Instant),
     /// Events up to here were reported before this start; those up to the second one may have been.
@@ -50,8 +48,7 @@ impl Reporter {
             desk,
             orders,
             notes,
-            pending: HashMap::new(),
-            held: Vec::new(),
+            waiting: Waiting::default(),
             mark,
             marked: (mark, Instant::now()),
             told_before: (mark.reported, head.0),
@@ -100,7 +97,7 @@ impl Reporter {
         match word {
             Word::Taken(asked) => self.taken(*asked),
             Word::Answered(ticket, answer) => {
-                if let Some(asked) = self.pending.remove(&ticket) {
+                if let Some(asked) = self.waiting.end(ticket) {
                     self.answered(&asked, answer);
                 }
             }
@@ -162,7 +159,7 @@ impl Reporter {
                 return self.settle(&asked);
             }
         }
-        self.pending.insert(asked.ticket, asked);
+        self.waiting.add(asked);
     }
 
     fn tell_status(&mut self, asked: &Asked, status: &Status) {
@@ -175,19 +172,12 @@ impl Reporter {
         self.send(&asked.session, &body);
     }
 
-    /// Whether the order that a cancel names is still on its way to a number.
-    fn is_coming(&self, cancel: &Cancel) -> bool {
-        self.pending.values().any(|asked| {
-            matches!(&asked.request, Request::Place(place)
-                if place.command.account == cancel.account && place.cl_ord_id == cancel.original)
-        })
-    }
-
     fn cancel(&mut self, asked: Asked) {
         let Request::Cancel(cancel) = &asked.request else { return };
         let Some(order) = self.orders.named(cancel.account, &cancel.original) else {
-            if self.is_coming(cancel) {
-                return self.held.push(asked);
+            let (account, key) = (cancel.account, ClientOrderId::from_text(&cancel.original));
+            if self.waiting.places(account, key) {
+                return self.waiting.hold(account, key, asked);
             }
             let stamp = Self::stamp(String::new());
             let body = reports::cancel_rejected(cancel, None, RejectCode::UnknownOrder, "", &stamp);
@@ -200,7 +190,7 @@ impl Reporter {
         }
         let command = CancelOrder { account: cancel.account, order: order.id };
         let ticket = asked.ticket;
-        self.pending.insert(ticket, asked);
+        self.waiting.add(asked);
         self.desk.submit(command.into(), ticket);
     }
 
@@ -259,15 +249,12 @@ impl Reporter {
                 self.send(&asked.session, &reports::pending(&note, &Self::stamp(format!("P{}", asked.ticket))));
             }
         }
-        self.release(account, &place.cl_ord_id);
+        self.release(account, place.command.client_order);
     }
 
     /// Cancels that waited for this order go on.
-    fn release(&mut self, account: heng_model::AccountId, cl_ord_id: &str) {
-        let is_for = |asked: &Asked| matches!(&asked.request, Request::Cancel(cancel) if cancel.account == account && cancel.original == cl_ord_id);
-        let (ready, held) = std::mem::take(&mut self.held).into_iter().partition(is_for);
-        self.held = held;
-        let ready: Vec<Asked> = ready;
+    fn release(&mut self, account: heng_model::AccountId, key: ClientOrderId) {
+        let ready = self.waiting.release(account, key);
         ready.into_iter().for_each(|asked| self.cancel(asked));
     }
 
@@ -349,7 +336,7 @@ impl Reporter {
                 return;
             }
             order.phase = Phase::Rejected;
-        } else if place.told || self.is_pending(rejected.account, rejected.client_order) {
+        } else if place.told || self.waiting.places(rejected.account, rejected.client_order) {
             // Its answer tells it.
             return;
         }
@@ -359,13 +346,6 @@ impl Reporter {
         let body = reports::rejected(note, rejected.order.0, rejected.code, "", &stamp);
         let session = note.session.clone();
         self.send(&session, &body);
-    }
-
-    fn is_pending(&self, account: heng_model::AccountId, id: ClientOrderId) -> bool {
-        self.pending.values().any(|asked| {
-            matches!(&asked.request, Request::Place(place)
-                if place.command.account == account && place.command.client_order == id)
-        })
     }
 
     fn on_filled(&mut self, filled: &OrderFilled, place: &When) {
@@ -379,7 +359,7 @@ impl Reporter {
     fn on_cancelled(&mut self, cancelled: &OrderCancelled, place: &When) {
         let Some(order) = self.orders.get(cancelled.order) else { return };
         if cancelled.shrunk {
-            order.note.quantity.0 -= cancelled.quantity.0;
+            Arc::make_mut(&mut order.note).quantity.0 -= cancelled.quantity.0;
         } else {
             order.phase = reports::ended_by(cancelled.reason);
         }
