@@ -19,6 +19,8 @@ const FLAGS = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
+  // Containers give little shared memory.
+  '--disable-dev-shm-usage',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
@@ -26,9 +28,11 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** A browser with a fresh profile; `close` removes it. */
+/** A browser with a fresh profile, which is gone when the tests end. */
 export async function browse(options = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'heng-console-'));
+  // Also where a test failed and closed nothing.
+  process.on('exit', () => rmSync(profile, { recursive: true, force: true }));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.HENG_CHROMIUM ?? '/usr/bin/chromium',
     args: FLAGS,
@@ -38,16 +42,15 @@ export async function browse(options = {}) {
     colorScheme: 'dark',
     ...options,
   });
+  // Twice the usual patience: the machine may be building something at the same time.
+  context.setDefaultTimeout(60_000);
   const page = context.pages()[0] ?? (await context.newPage());
   const complaints = watch(page);
   return {
     context,
     page,
     complaints,
-    close: async () => {
-      await context.close();
-      rmSync(profile, { recursive: true, force: true });
-    },
+    close: () => context.close(),
   };
 }
 
@@ -120,34 +123,106 @@ export async function open(page, who, path) {
 }
 
 export async function shot(page, name) {
-  if (shots) await page.screenshot({ path: join(shots, `${name}.png`) });
+  if (!shots) return;
+  // Charts are drawn a moment after their data has come.
+  await page.waitForTimeout(400);
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+/** A picture of the whole page, also of what is scrolled out of the window. */
+export async function longShot(page, name) {
+  if (!shots) return;
+  const before = page.viewportSize();
+  const height = await page.evaluate(() => {
+    const main = document.getElementById('main');
+    return innerHeight + main.scrollHeight - main.clientHeight;
+  });
+  await page.setViewportSize({ ...before, height: Math.min(height, 5_000) });
+  await shot(page, name);
+  await page.setViewportSize(before);
+}
+
+/** Chooses theme and language by the buttons. */
+export async function dress(page, theme, language) {
+  const told = () => [document.documentElement.dataset.theme, document.documentElement.lang.slice(0, 2)].join();
+  const now = (await page.evaluate(told)).split(',');
+  if (now[0] !== theme) await page.click('[data-act=theme]');
+  if (now[1] !== language) await page.click('[data-act=language]');
+  await page.waitForFunction(
+    (wanted) =>
+      [document.documentElement.dataset.theme, document.documentElement.lang.slice(0, 2)].join() === wanted,
+    `${theme},${language}`,
+  );
+}
+
+/** Nothing stands out of the window to the right, and only the page inside of the frame is scrolled down. */
+export async function fits(page, what) {
+  const { wide, tall } = await page.evaluate(() => {
+    const [whole, main] = [document.documentElement, document.getElementById('main')];
+    return {
+      wide: Math.max(whole.scrollWidth - whole.clientWidth, main.scrollWidth - main.clientWidth),
+      tall: whole.scrollHeight - whole.clientHeight,
+    };
+  });
+  assert.ok(wide <= 0, `${what} is ${wide} px wider than its window`);
+  assert.ok(tall <= 0, `${what} lets its window scroll by ${tall} px`);
 }
 
 export async function ask(path, who = 'client') {
-  const response = await fetch(`${base}${path}`, { headers: { authorization: `Bearer ${ready.token[who]}` } });
-  assert.equal(response.status, 200, `${path}: ${response.status}`);
-  return response.json();
+  return answered(await fetch(`${base}${path}`, { headers: { authorization: `Bearer ${token(who)}` } }), path);
 }
 
-/** A mainland instrument that trades now, with a price at which a buy rests and does not trade. */
-export async function restingBuy() {
+/** Asks the server to do something, as another program would. */
+export async function tell(path, body, who = 'client') {
+  const headers = { authorization: `Bearer ${token(who)}`, 'content-type': 'application/json' };
+  return answered(await fetch(`${base}${path}`, { method: 'POST', headers, body: JSON.stringify(body) }), path);
+}
+
+/** Of a person of the ready file, or of a client of the clients file. */
+const token = (who) => (typeof who === 'string' ? ready.token[who] : who.token);
+
+async function answered(response, path) {
+  const text = await response.text();
+  assert.ok(response.ok, `${path}: ${response.status} ${text}`);
+  return JSON.parse(text);
+}
+
+/** Other clients than the one who signs in. */
+export const others = () =>
+  JSON.parse(readFileSync(ready.clients_file, 'utf8')).filter((c) => c.account_id !== ready.client.account_id);
+
+let keys = 0;
+/** An order of 100 at a limit, as a program sends it. */
+export const order = (account, symbol, side, price, quantity = '100') => ({
+  account,
+  client_order_id: `e2e-${process.pid}-${(keys += 1)}`,
+  symbol,
+  side,
+  type: 'limit',
+  price,
+  quantity,
+});
+
+const tradesNow = (i) =>
+  ['sse-main', 'szse-main'].includes(i.board) &&
+  i.limit_down &&
+  i.phase === 'continuous' &&
+  !(i.suspended || i.halted || i.risk_warning);
+
+/** What `choose` finds among the main-board instruments that trade continuously now, waiting for it if need be. */
+export async function amongTrading(choose) {
   for (let attempt = 0; attempt < 120; attempt += 1) {
     const { instruments } = await ask('/v1/instruments?limit=1000');
-    const found = instruments.find(
-      (i) =>
-        !i.symbol.endsWith('.HK') &&
-        i.limit_down &&
-        i.phase === 'continuous' &&
-        !i.suspended &&
-        !i.halted &&
-        !i.risk_warning &&
-        ['sse-main', 'szse-main'].includes(i.board),
-    );
-    if (found) return { symbol: found.symbol, price: found.limit_down, quantity: '100' };
+    const found = await choose(instruments.filter(tradesNow));
+    if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
-  throw new Error('no instrument came into continuous trading within two minutes');
+  throw new Error('no instrument that would do came into continuous trading within two minutes');
 }
+
+/** An instrument that trades now, with a price at which a buy rests and does not trade. */
+export const restingBuy = () =>
+  amongTrading(([found]) => found && { symbol: found.symbol, price: found.limit_down, quantity: '100' });
 
 export function quiet(complaints) {
   assert.deepEqual([...complaints], [], 'the browser console complains');

@@ -4,7 +4,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { ask, base, browse, open, quiet, ready, restingBuy, shot, signIn } from './browser.mjs';
+import {
+  ask,
+  base,
+  browse,
+  dress,
+  fits,
+  longShot,
+  open,
+  order,
+  quiet,
+  ready,
+  restingBuy,
+  shot,
+  signIn,
+  tell,
+} from './browser.mjs';
 
 const PAGES = {
   dashboard: async (page) => {
@@ -38,6 +53,19 @@ const PAGES = {
     await page.locator('.sys-limits tbody tr').first().waitFor();
   },
 };
+
+/** Every live order has its button to cancel it, and no part of it is cut off. */
+async function wholeButtons(page) {
+  await page.locator('.live-orders [data-act=cancel]').first().waitFor();
+  const cut = await page.locator('.live-orders [data-act=cancel]').evaluateAll((buttons) =>
+    buttons.filter((button) => {
+      const cell = button.closest('td');
+      const room = button.closest('.table-wrap').getBoundingClientRect();
+      return button.getBoundingClientRect().right > room.right || cell.scrollWidth > cell.clientWidth;
+    }).length,
+  );
+  assert.equal(cut, 0, 'buttons are cut off');
+}
 
 describe('sign-in', () => {
   test('a wrong password is refused and told in both languages', async () => {
@@ -79,20 +107,9 @@ describe('sign-in', () => {
 describe('as staff', () => {
   let session;
   before(async () => {
-    // The list of orders shows something only where somebody has placed one; a refused one will do.
-    await fetch(`${base}/v1/orders`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${ready.token.client}`, 'content-type': 'application/json' },
-      body: JSON.stringify({
-        account: ready.client.account_id,
-        client_order_id: `e2e-${Date.now() % 100_000_000}`,
-        symbol: ready.instruments[0],
-        side: 'buy',
-        type: 'limit',
-        price: '1.00',
-        quantity: '100',
-      }),
-    });
+    // The list of orders shows something only where somebody has placed one.
+    const { symbol, price } = await restingBuy();
+    await tell('/v1/orders', order(ready.client.account_id, symbol, 'buy', price));
     session = await browse();
     await signIn(session.page, 'staff');
   });
@@ -115,23 +132,36 @@ describe('as staff', () => {
         ['light', 'zh'],
         ['dark', 'zh'],
       ]) {
-        if ((await page.evaluate(() => document.documentElement.dataset.theme)) !== theme)
-          await page.click('[data-act=theme]');
-        const now = await page.evaluate(() => (document.documentElement.lang === 'en' ? 'en' : 'zh'));
-        if (now !== language) await page.click('[data-act=language]');
-        await page.waitForFunction(
-          ([t, l]) => document.documentElement.dataset.theme === t && document.documentElement.lang.startsWith(l),
-          [theme, language],
-        );
-        await page.waitForTimeout(400);
+        await dress(page, theme, language);
         await shot(page, `${name}-${theme}-${language}`);
       }
       await page.click('[data-act=language]');
-      assert.equal(
-        await page.evaluate(() => document.documentElement.scrollWidth > innerWidth),
-        false,
-        'the page is wider than the window',
-      );
+      await fits(page, name);
+      quiet(complaints);
+    });
+  }
+
+  for (const [width, height] of [
+    [1280, 720],
+    [390, 844],
+  ]) {
+    test(`every page fits a window that is ${width} wide`, async () => {
+      const { page, complaints } = session;
+      await page.setViewportSize({ width, height });
+      for (const [name, seen] of Object.entries(PAGES)) {
+        await page.goto(`${base}/${name}`);
+        await seen(page);
+        for (const [theme, language] of [
+          ['light', 'zh'],
+          ['dark', 'en'],
+        ]) {
+          await dress(page, theme, language);
+          await fits(page, `${name} in ${language}`);
+          if (name === 'trading') await wholeButtons(page);
+          await longShot(page, `${name}-${width}-${theme}-${language}`);
+        }
+      }
+      await page.setViewportSize({ width: 1560, height: 900 });
       quiet(complaints);
     });
   }
@@ -170,7 +200,6 @@ describe('as staff', () => {
         .locator(kind === 'intraday' ? '.chart canvas' : '.chart .flow')
         .first()
         .waitFor();
-      await page.waitForTimeout(500);
       await shot(page, `market-${kind}`);
     }
     const second = ready.instruments.find((symbol) => !page.url().includes(symbol));

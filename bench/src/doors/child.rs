@@ -18,30 +18,30 @@ use super::{load_fix, load_queries, load_rest, load_visible, load_ws};
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Load {
     /// Orders through the HTTP door.
-    #[command(hide = true)]
-    LoadRest,
+    #[command(name = "load-rest", hide = true)]
+    Rest,
     /// Orders through the FIX door.
-    #[command(hide = true)]
-    LoadFix,
+    #[command(name = "load-fix", hide = true)]
+    Fix,
     /// Subscribers of the market stream.
-    #[command(hide = true)]
-    LoadWs,
+    #[command(name = "load-ws", hide = true)]
+    Ws,
     /// Heavy reads and sign-ins.
-    #[command(hide = true)]
-    LoadQueries,
+    #[command(name = "load-queries", hide = true)]
+    Queries,
     /// Fills, looked for in queries.
-    #[command(hide = true)]
-    LoadVisible,
+    #[command(name = "load-visible", hide = true)]
+    Visible,
 }
 
 impl Load {
     const fn name(self) -> &'static str {
         match self {
-            Self::LoadRest => "load-rest",
-            Self::LoadFix => "load-fix",
-            Self::LoadWs => "load-ws",
-            Self::LoadQueries => "load-queries",
-            Self::LoadVisible => "load-visible",
+            Self::Rest => "load-rest",
+            Self::Fix => "load-fix",
+            Self::Ws => "load-ws",
+            Self::Queries => "load-queries",
+            Self::Visible => "load-visible",
         }
     }
 }
@@ -121,11 +121,11 @@ pub(crate) fn obey(load: Load) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let told = runtime.block_on(async {
         Ok::<_, Box<dyn std::error::Error>>(match load {
-            Load::LoadRest => serde_json::to_string(&load_rest::run(serde_json::from_str(&input)?).await?)?,
-            Load::LoadFix => serde_json::to_string(&load_fix::run(serde_json::from_str(&input)?).await?)?,
-            Load::LoadWs => serde_json::to_string(&load_ws::run(serde_json::from_str(&input)?).await?)?,
-            Load::LoadQueries => serde_json::to_string(&load_queries::run(serde_json::from_str(&input)?).await?)?,
-            Load::LoadVisible => serde_json::to_string(&load_visible::run(serde_json::from_str(&input)?).await?)?,
+            Load::Rest => serde_json::to_string(&load_rest::run(serde_json::from_str(&input)?).await?)?,
+            Load::Fix => serde_json::to_string(&load_fix::run(serde_json::from_str(&input)?).await?)?,
+            Load::Ws => serde_json::to_string(&load_ws::run(serde_json::from_str(&input)?).await?)?,
+            Load::Queries => serde_json::to_string(&load_queries::run(serde_json::from_str(&input)?).await?)?,
+            Load::Visible => serde_json::to_string(&load_visible::run(serde_json::from_str(&input)?).await?)?,
         })
     })?;
     println!("{told}");

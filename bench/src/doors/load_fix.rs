@@ -84,7 +84,7 @@ impl Shared {
         let line = &mut self.lines[self.turn];
         if !line.live || line.unsent.len() > UNSENT_MAX {
             self.desk.released(place.client, place.instrument);
-            return self.tally.failed("the session is down or takes nothing");
+            return self.tally.failed(due, "the session is down or takes nothing");
         }
         line.writer.write(&mut line.unsent, "D", &self.now, &fields);
         line.wake.notify_one();
@@ -154,7 +154,7 @@ impl Shared {
                     }
                     Err(reason) => {
                         self.desk.released(place.client, place.instrument);
-                        self.tally.failed(&reason);
+                        self.tally.failed(due, &reason);
                     }
                 }
                 if self.until.is_some_and(|until| now < until) {
@@ -166,7 +166,7 @@ impl Shared {
                 self.desk.released(resting.client, resting.instrument);
             }
             (None, Ok(())) => {}
-            (None, Err(reason)) => self.tally.failed(&reason),
+            (None, Err(reason)) => self.tally.trouble(&reason),
         }
     }
 }
@@ -189,7 +189,7 @@ async fn send(mut out: OwnedWriteHalf, line: usize, shared: Rc<RefCell<Shared>>,
 fn end(line: usize, shared: &RefCell<Shared>, reason: &str) {
     let mut shared = shared.borrow_mut();
     if std::mem::take(&mut shared.lines[line].live) {
-        shared.tally.failed(reason);
+        shared.tally.trouble(reason);
     }
 }
 

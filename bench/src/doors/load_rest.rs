@@ -98,11 +98,11 @@ impl Shared {
                     self.tally.accepted(due, now);
                     self.desk.rests(place, id);
                 }
-                None => self.tally.failed("201 without an order id"),
+                None => self.tally.failed(due, "201 without an order id"),
             },
             other => {
                 self.desk.released(place.client, place.instrument);
-                self.tally.failed(&reason(other));
+                self.tally.failed(due, &reason(other));
             }
         }
     }
@@ -161,7 +161,7 @@ async fn pace(load: &OrderLoad, rate: f64, shared: &RefCell<Shared>, wake: &Noti
         let mut shared = shared.borrow_mut();
         while let Some(due) = schedule.take(now) {
             if shared.queue.len() >= QUEUE_MAX {
-                shared.tally.failed("the generator's own queue is full");
+                shared.tally.trouble("the generator's own queue is full");
                 continue;
             }
             (0..shared.offer(due)).for_each(|_| wake.notify_one());

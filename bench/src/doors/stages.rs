@@ -36,8 +36,8 @@ enum Door {
 impl Door {
     const fn load(self) -> Load {
         match self {
-            Self::Rest => Load::LoadRest,
-            Self::Fix => Load::LoadFix,
+            Self::Rest => Load::Rest,
+            Self::Fix => Load::Fix,
         }
     }
 
@@ -123,7 +123,7 @@ impl Floor<'_> {
     async fn visible(&self) -> io::Result<VisibleFigures> {
         let (plan, broker) = (self.plan, self.broker);
         let beside = order_load(broker, Door::Rest, Offer::PerSecond(PAIR_PER_S), (0.0, plan.visible_s + 0.5))?;
-        let beside = start(Load::LoadRest, &beside).await?;
+        let beside = start(Load::Rest, &beside).await?;
         let load = VisibleLoad {
             address: broker.http,
             prefix: "v".into(),
@@ -133,7 +133,7 @@ impl Floor<'_> {
             seconds: plan.visible_s,
             seed: 5,
         };
-        let outcome = run(Load::LoadVisible, &load).await?;
+        let outcome = run(Load::Visible, &load).await?;
         let beside = beside.outcome().await?;
         Ok(VisibleFigures { beside_orders_per_s: beside.achieved_per_s, outcome })
     }
@@ -169,7 +169,7 @@ impl Floor<'_> {
         let mut served: Vec<QueryOutcome> = Vec::new();
         for _ in 0..PAIRS {
             let quiet = self.load(Door::Rest, how, times).await?;
-            let queries = start(Load::LoadQueries, &self.queries(times.0 + times.1)).await?;
+            let queries = start(Load::Queries, &self.queries(times.0 + times.1)).await?;
             let busy = self.load(Door::Rest, how, times).await?;
             served.push(queries.outcome().await?);
             figures.quiet_p99_ms.push(quiet.p99_ms);
@@ -191,7 +191,7 @@ impl Floor<'_> {
             Offer::InFlight(Door::Fix.in_flight()),
             (self.plan.warm_s, self.plan.most_s),
         )?;
-        let driven = start(Load::LoadFix, &load).await?;
+        let driven = start(Load::Fix, &load).await?;
         let mut driven = std::pin::pin!(driven.outcome());
         let (mut http, mut seen, mut outcome) = (Http::new(self.broker.http), Samples::default(), None);
         let began = Instant::now();
@@ -211,9 +211,12 @@ impl Floor<'_> {
     }
 }
 
-/// Looks at the views' counters.
+/// When a view was looked at, the events that it had taken, and its lag in seconds.
+type Sample = (Instant, f64, f64);
+
+/// Looks at the views' counters, by view.
 #[derive(Default)]
-struct Samples(Vec<(String, Vec<(Instant, f64, f64)>)>);
+struct Samples(Vec<(String, Vec<Sample>)>);
 
 impl Samples {
     /// Notes events and lag of each view; whether all are current.
@@ -239,7 +242,7 @@ impl Samples {
     }
 }
 
-fn view_figures(view: String, seen: &[(Instant, f64, f64)]) -> ViewFigures {
+fn view_figures(view: String, seen: &[Sample]) -> ViewFigures {
     let behind: Vec<_> = seen.windows(2).filter(|pair| pair[0].2 > BEHIND_S && pair[1].2 > BEHIND_S).collect();
     let was_behind = behind.len() >= 5;
     let spans: Vec<_> = if was_behind { behind } else { seen.windows(2).collect() };
@@ -303,12 +306,12 @@ pub(super) async fn push(plan: &Plan, broker: &Broker, report: &mut Report, step
     let ahead = broker.market_ahead_ns().await?;
     step("subscribers, JSON");
     let load = subscribed("heng.json.v1", plan.subscribers, plan.push_s, ahead);
-    let json: PushOutcome = run(Load::LoadWs, &load).await?;
+    let json: PushOutcome = run(Load::Ws, &load).await?;
     report.rss_push_mb = broker.rss_mb();
     report.ws = Some(json);
     step("subscribers, binary");
     let load = subscribed("heng.bin.v1", plan.binary_subscribers, plan.binary_s, ahead);
-    report.ws_binary = Some(run(Load::LoadWs, &load).await?);
+    report.ws_binary = Some(run(Load::Ws, &load).await?);
     report.sum_up();
     Ok(())
 }

@@ -42,8 +42,15 @@ impl Tally {
         }
     }
 
-    /// It was not.
-    pub(crate) fn failed(&mut self, reason: &str) {
+    /// It was not. What is due before the time that counts is no error, like no other figure of it.
+    pub(crate) fn failed(&mut self, due: Instant, reason: &str) {
+        if due >= self.counts_from {
+            self.trouble(reason);
+        }
+    }
+
+    /// Something failed that belongs to no order.
+    pub(crate) fn trouble(&mut self, reason: &str) {
         self.outcome.errors += 1;
         count_reason(&mut self.outcome.reasons, reason);
     }

@@ -156,7 +156,7 @@ export default function Dashboard(): ReactNode {
             id={(q) => q.symbol}
             onOpen={(q) => go(`/market?symbol=${q.symbol}`)}
             columns={[
-              { key: 's', head: t('market.symbol'), cell: (q) => q.symbol },
+              { key: 's', head: t('market.symbol'), width: 5.6, cell: (q) => q.symbol },
               { key: 'l', head: t('market.last'), figure: true, cell: (q) => price(q.last) },
               {
                 key: 'c',

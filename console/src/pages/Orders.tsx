@@ -12,6 +12,7 @@ import {
   type Order,
   type Step,
 } from '../api';
+import { codedNames } from '../codes';
 import { fixed, grouped, moment, NONE, precision, price } from '../format';
 import { useLoad } from '../hooks';
 import { isLive, OrderReason, OrderTable } from '../parts/OrderTable';
@@ -161,14 +162,20 @@ function OrderList(): ReactNode {
   );
 }
 
-/** The largest number that the core counts with stands for no limit. */
+/** The largest number that the core counts with stands for no limit; so does a largest value of nothing. */
 const ENDLESS = ['9223372036854775807', '922337203685477.5807', '92233720368.54775807'];
+const NO_LIMIT = /^0(\.0+)?$/;
 
 function Values({ rows }: { rows: [string, string][] }): ReactNode {
-  const { t, name } = usePrefs();
+  const { t, name, lang } = usePrefs();
   const shown = (key: string, value: string): string => {
-    if (ENDLESS.includes(value)) return t('common.noLimit');
-    return key === 'reason' || key === 'phase' ? name(key, value) : grouped(value);
+    if (ENDLESS.includes(value) || (key === 'value_max' && NO_LIMIT.test(value))) return t('common.noLimit');
+    if (key === 'reason') return name(key, value);
+    const coded = codedNames(key, value);
+    if (coded === undefined) return grouped(value);
+    return typeof coded === 'boolean'
+      ? t(coded ? 'common.yes' : 'common.no')
+      : coded.names.map((one) => name(coded.group, one)).join(lang === 'zh' ? '、' : ', ');
   };
   return rows.map(([key, value]) => (
     <span key={key}>

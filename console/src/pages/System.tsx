@@ -68,7 +68,7 @@ export default function System(): ReactNode {
             {
               key: 'h',
               head: t('system.where'),
-              width: 8,
+              width: 8.4,
               cell: (r) => <Dot tone={r.here ? 'good' : 'idle'}>{t(r.here ? 'system.here' : 'system.elsewhere')}</Dot>,
             },
             {
@@ -95,7 +95,7 @@ export default function System(): ReactNode {
           rows={now?.parts ?? []}
           id={(p) => p.name}
           columns={[
-            { key: 'p', head: t('system.part'), width: 8.5, cell: (p) => p.name },
+            { key: 'p', head: t('system.part'), width: 7, cell: (p) => p.name },
             {
               key: 's',
               head: t('system.state'),

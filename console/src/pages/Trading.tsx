@@ -170,7 +170,7 @@ function Orders({
         <OrderTable orders={orders.live} label={titles.live} onOpen={open} onCancel={onCancel} />
       </Panel>
       <Panel title={titles.today} className="today-orders">
-        <OrderTable orders={orders.today} label={titles.today} onOpen={open} onCancel={onCancel} />
+        <OrderTable orders={orders.today} label={titles.today} onOpen={open} />
       </Panel>
       <Panel title={titles.fills} className="fills">
         <FillTable fills={orders.fills} />

@@ -27,7 +27,6 @@ export function OrderTable({
   onOpen,
   onCancel,
   full = false,
-  withAccount = false,
   selected,
   empty,
 }: {
@@ -37,7 +36,6 @@ export function OrderTable({
   onCancel?: (order: Order) => void;
   /** With dates and fees. */
   full?: boolean;
-  withAccount?: boolean;
   selected?: string | undefined;
   empty?: ReactNode;
 }): ReactNode {
@@ -46,35 +44,66 @@ export function OrderTable({
     {
       key: 'time',
       head: t('order.placedAt'),
-      width: full ? 10.5 : 5.5,
+      width: full ? 10.5 : 5,
+      spare: true,
       cell: (o) => (full ? moment(o.placed_at) : clock(o.placed_at)),
     },
-    ...(withAccount ? [{ key: 'account', head: t('trade.account'), width: 6, cell: (o: Order) => o.account }] : []),
-    { key: 'symbol', head: t('market.symbol'), width: 6, cell: (o) => o.symbol },
+    { key: 'symbol', head: t('market.symbol'), width: 5.6, cell: (o) => o.symbol },
     { key: 'side', head: t('trade.side'), width: 3.4, cell: (o) => <SideTag side={o.side} /> },
     {
       key: 'type',
       head: t('trade.type'),
-      width: full ? 9 : 6,
+      width: full ? 9 : 5.2,
+      spare: true,
       cell: (o) => <span title={name('type', o.type)}>{name('type', o.type)}</span>,
     },
     { key: 'price', head: t('trade.price'), figure: true, width: 5, cell: (o) => price(o.price) },
-    { key: 'quantity', head: t('trade.quantity'), figure: true, width: 5.5, cell: (o) => grouped(o.quantity) },
-    { key: 'filled', head: t('order.filled'), figure: true, width: 5.5, cell: (o) => grouped(o.filled) },
+    { key: 'quantity', head: t('trade.quantity'), figure: true, width: 4.8, cell: (o) => grouped(o.quantity) },
+    {
+      key: 'filled',
+      head: t('order.filled'),
+      figure: true,
+      width: 4.8,
+      spare: true,
+      cell: (o) => grouped(o.filled),
+    },
     ...(full
       ? [
-          { key: 'value', head: t('order.value'), figure: true, width: 7, cell: (o: Order) => grouped(o.value) },
-          { key: 'fees', head: t('order.fees'), figure: true, width: 5, cell: (o: Order) => grouped(o.fees) },
+          {
+            key: 'value',
+            head: t('order.value'),
+            figure: true,
+            width: 7,
+            spare: true,
+            cell: (o: Order) => grouped(o.value),
+          },
+          {
+            key: 'fees',
+            head: t('order.fees'),
+            figure: true,
+            width: 5,
+            spare: true,
+            cell: (o: Order) => grouped(o.fees),
+          },
         ]
       : []),
-    { key: 'status', head: t('order.status'), width: 7, cell: (o) => <Status status={o.status} /> },
-    { key: 'reason', head: t('order.reason'), cell: (o) => <OrderReason order={o} /> },
+    {
+      key: 'status',
+      head: t('order.status'),
+      width: 7,
+      spare: onCancel !== undefined,
+      cell: (o) => <Status status={o.status} />,
+    },
+    // A live order has no reason yet, and one that has ended cannot be cancelled.
+    ...(onCancel === undefined
+      ? [{ key: 'reason', head: t('order.reason'), spare: true, cell: (o: Order) => <OrderReason order={o} /> }]
+      : []),
     ...(onCancel
       ? [
           {
             key: 'cancel',
             head: '',
-            width: 5,
+            width: 4.6,
             cell: (o: Order) =>
               isLive(o) && o.status !== 'pending-cancel' ? (
                 <button

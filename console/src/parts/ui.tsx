@@ -82,6 +82,8 @@ export interface Column<R> {
   figure?: boolean;
   /** Width in rem. */
   width?: number;
+  /** Left out where the window is as narrow as a phone. */
+  spare?: boolean;
 }
 
 /** A table whose rows are moved through with the arrow keys and opened with Enter. */
@@ -138,13 +140,17 @@ export function Table<R>({
       <table aria-label={label}>
         <colgroup>
           {columns.map((c) => (
-            <col key={c.key} style={c.width ? { width: `${c.width}rem` } : undefined} />
+            <col
+              key={c.key}
+              className={c.spare ? 'spare' : undefined}
+              style={c.width ? { width: `${c.width}rem` } : undefined}
+            />
           ))}
         </colgroup>
         <thead>
           <tr>
             {columns.map((c) => (
-              <th key={c.key} scope="col" className={c.figure ? 'fig' : undefined}>
+              <th key={c.key} scope="col" className={classOf(c)}>
                 {c.head}
               </th>
             ))}
@@ -164,7 +170,7 @@ export function Table<R>({
                 onKeyDown={usable ? (event) => move(event, row, index) : undefined}
               >
                 {columns.map((c) => (
-                  <td key={c.key} className={c.figure ? 'fig' : undefined}>
+                  <td key={c.key} className={classOf(c)}>
                     {c.cell(row)}
                   </td>
                 ))}
@@ -287,6 +293,9 @@ export function Facts({ rows }: { rows: readonly (readonly [ReactNode, ReactNode
     </dl>
   );
 }
+
+const classOf = (column: { figure?: boolean; spare?: boolean }): string | undefined =>
+  [column.figure && 'fig', column.spare && 'spare'].filter(Boolean).join(' ') || undefined;
 
 const LIVE_TONE: Record<string, 'good' | 'warn' | 'bad' | 'idle'> = {
   routed: 'warn',

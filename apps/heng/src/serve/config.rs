@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use heng_marketdata::PushLimits;
 use heng_model::{PartitionId, Seq};
 use heng_trading::{FixVenueOptions, VenueTimes};
-use heng_transport::TlsFiles;
 use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
+use heng_transport::{ServerOptions, TlsFiles};
 use serde::Deserialize;
 
 /// Everything that can be configured.
@@ -46,12 +47,28 @@ pub struct HttpConfig {
     pub tls_key: Option<PathBuf>,
     /// Requests a second of one principal; twice as many in a burst.
     pub principal_per_s: NonZeroU32,
-    /// Requests a second of one address without a good credential.
+    /// Requests a second of one address without a good credential, sign-ins and requests for tokens among them; of
+    /// these a tenth by one name.
     pub stranger_per_s: NonZeroU32,
     /// Connections at once.
     pub connections_max: usize,
     /// Requests at once.
     pub requests_max: usize,
+    /// Largest body in bytes, 8,192 to 4,194,304.
+    pub body_max: usize,
+    /// Seconds that a request may take, 1 to 600.
+    pub request_max_s: u64,
+    /// Seconds after which a silent connection is closed, 1 to 3,600.
+    pub silence_max_s: u64,
+    /// Bytes that the kernel takes for one connection ahead of its client, 16,384 to 16,777,216; 0 = as it likes. The
+    /// less it is, the earlier a slow subscriber is noticed.
+    pub send_buffer: u32,
+    /// Market data streams at once, not more than connections.
+    pub streams_max: usize,
+    /// Market data streams of one principal at once.
+    pub principal_streams_max: usize,
+    /// Instruments that one market data stream follows at most.
+    pub stream_symbols_max: usize,
 }
 
 impl Default for HttpConfig {
@@ -64,7 +81,68 @@ impl Default for HttpConfig {
             stranger_per_s: NonZeroU32::new(50).expect("not zero"),
             connections_max: 16_384,
             requests_max: 512,
+            body_max: 64 * 1_024,
+            request_max_s: 10,
+            silence_max_s: 60,
+            send_buffer: 128 * 1_024,
+            streams_max: 16_384,
+            principal_streams_max: 1_024,
+            stream_symbols_max: 200,
         }
+    }
+}
+
+impl HttpConfig {
+    /// As the server takes it.
+    #[must_use]
+    pub fn server(&self) -> ServerOptions {
+        ServerOptions {
+            connections_max: self.connections_max,
+            requests_max: self.requests_max,
+            body_max: self.body_max,
+            request_max: Duration::from_secs(self.request_max_s),
+            silence_max: Duration::from_secs(self.silence_max_s),
+            send_buffer: self.send_buffer,
+            ..ServerOptions::at(self.address)
+        }
+    }
+
+    /// As market data takes it.
+    #[must_use]
+    pub fn push(&self) -> PushLimits {
+        PushLimits {
+            streams_max: self.streams_max,
+            principal_streams_max: self.principal_streams_max,
+            symbols_max: self.stream_symbols_max,
+            ..PushLimits::default()
+        }
+    }
+
+    /// Tries to prove who one is, a second: of one address, and of one name.
+    #[must_use]
+    pub fn sign_ins_per_s(&self) -> (NonZeroU32, NonZeroU32) {
+        (self.stranger_per_s, NonZeroU32::new(self.stranger_per_s.get() / 10).unwrap_or(NonZeroU32::MIN))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.tls_certificate.is_some() == self.tls_key.is_some(),
+            "http.tls_certificate and http.tls_key are given together or not at all"
+        );
+        anyhow::ensure!(
+            self.requests_max >= 1 && self.requests_max < self.connections_max,
+            "http.requests_max must be at least 1 and below http.connections_max"
+        );
+        anyhow::ensure!((8_192..=4 << 20).contains(&self.body_max), "http.body_max: 8192 to 4194304 bytes");
+        anyhow::ensure!((1..=600).contains(&self.request_max_s), "http.request_max_s: 1 to 600");
+        anyhow::ensure!((1..=3_600).contains(&self.silence_max_s), "http.silence_max_s: 1 to 3600");
+        let buffer = self.send_buffer == 0 || (16_384..=16 << 20).contains(&self.send_buffer);
+        anyhow::ensure!(buffer, "http.send_buffer: 0, or 16384 to 16777216 bytes");
+        let streams = (1..=self.connections_max).contains(&self.streams_max);
+        anyhow::ensure!(streams, "http.streams_max must be at least 1 and not above http.connections_max");
+        anyhow::ensure!(self.principal_streams_max >= 1, "http.principal_streams_max must be at least 1");
+        anyhow::ensure!((1..=1_000).contains(&self.stream_symbols_max), "http.stream_symbols_max: 1 to 1000");
+        Ok(())
     }
 }
 
@@ -345,15 +423,7 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let http = &self.http;
-        anyhow::ensure!(
-            http.tls_certificate.is_some() == http.tls_key.is_some(),
-            "http.tls_certificate and http.tls_key are given together or not at all"
-        );
-        anyhow::ensure!(
-            http.requests_max >= 1 && http.requests_max < http.connections_max,
-            "http.requests_max must be at least 1 and below http.connections_max"
-        );
+        self.http.check()?;
         anyhow::ensure!(self.fix.sessions.len() <= 1_000, "fix.sessions: at most 1000");
         for session in &self.fix.sessions {
             session.session().identity()?;
@@ -385,6 +455,11 @@ mod tests {
         let text = r#"
             [http]
             address = "127.0.0.1:0"
+            connections_max = 20000
+            streams_max = 20000
+            principal_streams_max = 10000
+            send_buffer = 65536
+            stranger_per_s = 300
             [core]
             url = "127.0.0.1:7600"
             [tls]
@@ -403,6 +478,11 @@ mod tests {
         assert_eq!(config.fix.sessions[0].application, FixApplicationKind::Echo);
         assert_eq!(config.fix.sessions[0].heartbeat_s, 30);
         assert_eq!(config.core.url.map(|url| url.port()), Some(7600));
+        let (push, server) = (config.http.push(), config.http.server());
+        assert_eq!((push.streams_max, push.principal_streams_max), (20_000, 10_000));
+        assert_eq!((server.connections_max, server.send_buffer), (20_000, 65_536));
+        let (address, name) = config.http.sign_ins_per_s();
+        assert_eq!((address.get(), name.get()), (300, 30));
     }
 
     #[test]
@@ -410,6 +490,10 @@ mod tests {
         check("[http]\nport = 1", "unknown field `port`");
         check("[store]\nurl = \"mysql://x\"", "store.url");
         check("[http]\ntls_key = \"x\"", "together");
+        check("[http]\nsend_buffer = 100", "http.send_buffer");
+        check("[http]\nconnections_max = 10\nrequests_max = 5", "http.streams_max");
+        check("[http]\nprincipal_streams_max = 0", "http.principal_streams_max");
+        check("[http]\nbody_max = 10", "http.body_max");
         check("[[fix.sessions]]\nbegin = \"FIX.4.4\"\nsender = \"A\"", "missing field `target`");
         check("[market]\nflow = 100000", "market.flow");
         check("production = true", "licen");

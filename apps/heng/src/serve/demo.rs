@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use heng_identity::{Identity, KeyKind, NewKey, NewUser};
+use heng_identity::{Identity, KeyKind, MadePartner, NewKey, NewPartner, NewUser};
 use heng_model::AccountId;
-use heng_ports::{Accounts, Principal, PrincipalKind};
+use heng_ports::{Accounts, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind};
 use serde_json::{Value, json};
 
 /// Clients who get a password to sign in with; hashing more would take long. All of them get a token.
@@ -16,6 +16,27 @@ const PASSWORDS_MAX: usize = 20;
 const FIRST: &str = "demo-1";
 /// A trader who may act for every account.
 pub(crate) const DESK: &str = "desk";
+
+/// A partner that trades for the demo clients and reads their drop copy. The name of the trader above is taken.
+const PARTNER: &str = "desk-partner";
+/// What the partner may ask for.
+const PARTNER_SCOPES: [&str; 8] = [
+    "account.read",
+    "dropcopy.read",
+    "fill.read",
+    "market.read",
+    "market.stream",
+    "order.cancel",
+    "order.place",
+    "order.read",
+];
+
+/// Where the demonstration is.
+pub(crate) struct Place<'a> {
+    pub(crate) data: &'a Path,
+    /// Base address of the HTTP door.
+    pub(crate) address: String,
+}
 
 /// What a person and a program need to know.
 pub(crate) struct Demo {
@@ -45,13 +66,22 @@ fn staff(name: &str, roles: &[&str]) -> NewUser {
     }
 }
 
+/// A partner for the first of `accounts`, as many as one may have.
+async fn partner(identity: &Identity, accounts: &[AccountId]) -> anyhow::Result<MadePartner> {
+    let accounts = accounts.iter().take(PRINCIPAL_ACCOUNTS_MAX).copied().collect();
+    let scopes = PARTNER_SCOPES.map(str::to_owned).to_vec();
+    let new = NewPartner { name: PARTNER.into(), scopes, accounts: Accounts::These(accounts) };
+    Ok(identity.renew_partner(new).await?)
+}
+
 /// Makes the users, keys and tokens for clients of `accounts`.
 pub(crate) async fn make(
     identity: &Arc<Identity>,
     accounts: &[AccountId],
     symbols: &[String],
-    data: &Path,
+    place: Place<'_>,
 ) -> anyhow::Result<Demo> {
+    let Place { data, address } = place;
     let first = *accounts.first().context("there is no client account to demonstrate with")?;
     let boss = staff("staff", &["admin", "auditor", "operator", "risk-officer", "service-desk", "trader"]);
     let made = identity.renew_user(boss.clone()).await?;
@@ -71,6 +101,9 @@ pub(crate) async fn make(
         NewKey { name: "demo".into(), kind: KeyKind::Hmac, scopes: Vec::new(), networks: Vec::new(), expires_at: None };
     let key = identity.make_key(None, passwords[0].id, key).await?;
     let secret = key.secret.context("a key with a shared secret has one")?;
+    let partner = partner(identity, accounts).await?;
+    let (client_id, client_secret) = (&partner.client_id, partner.client_secret.expose());
+    let token_url = format!("{address}/oauth/token");
     let client_token = sessions[0].token.expose().to_owned();
     let list = (users.iter().zip(accounts).zip(&sessions)).map(|((user, account), session)| {
         json!({ "user": user.name, "account_id": account.0.to_string(), "token": session.token.expose() })
@@ -86,6 +119,12 @@ pub(crate) async fn make(
             "client": client_token,
             "desk": desk_token.token.expose(),
         },
+        "oauth": {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "token_url": token_url,
+            "scopes": PARTNER_SCOPES,
+        },
         "instruments": symbols,
         "clients_file": file,
     });
@@ -94,6 +133,7 @@ pub(crate) async fn make(
         format!("client:  {FIRST}  password {client_password}  (account {first})"),
         format!("staff:   staff  password {staff_password}  second factor (TOTP secret) {}", totp.expose()),
         format!("API key: {}  secret {}", key.id, secret.expose()),
+        format!("partner: {client_id}  secret {client_secret}  (client credentials at {token_url})"),
         format!("{} clients with tokens: {}", accounts.len(), file.display()),
     ];
     Ok(Demo { told, lines, client_token })

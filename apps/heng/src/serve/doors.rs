@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use heng_core::Layout;
 use heng_identity::{Identity, IdentityOptions};
-use heng_marketdata::{MarketData, MarketOptions};
+use heng_marketdata::{MarketData, MarketOptions, Past};
 use heng_model::{RejectCode, UnixNanos};
 use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
-use heng_runtime::SystemClock;
+use heng_runtime::{SystemClock, raise_descriptors};
 use heng_store::{Opened, StoreUrl};
 use heng_trading::{
-    CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, FixVenue, TermsStore, TradingView, VenueHealth,
-    ViewOptions, ViewReader, ViewStatus,
+    CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, FixDeskParts, FixVenue, TermsStore,
+    TradingView, ViewOptions, ViewReader, ViewStatus,
 };
 use heng_transport::fix::FixApplicationKind;
 use heng_transport::{Check, Health, Metrics, RateLimits, Server, ServerOptions, TlsFiles, TransportError};
@@ -25,11 +25,12 @@ use tokio::task::JoinHandle;
 
 use super::config::{Config, FixSession, HttpConfig};
 use super::face::CoreFace;
-use super::fix_door::FixDoor;
+use super::fix_door::{FixCounts, FixDoor, FixTeller};
 use super::logs::Lines;
 use super::process::stopped;
 use super::roles::Roles;
 use super::system::{self, Counts, System, SystemParts};
+use super::venues::{self, Teller};
 use super::{console, demo};
 
 /// Symbols that the ready file tells at most.
@@ -46,6 +47,8 @@ pub(crate) struct DoorsAsk<'a> {
     pub(crate) roles: Roles,
     pub(crate) lines: Lines,
     pub(crate) stop: &'a watch::Sender<bool>,
+    /// What was before the record, for charts; only of a simulated market.
+    pub(crate) past: Option<Arc<dyn Past>>,
     /// Clients to demonstrate with; none = only whom the tables hold may come in.
     pub(crate) demo_clients: Option<u32>,
 }
@@ -109,8 +112,14 @@ impl DoorsSide {
             runtime.spawn(execution.run(ask.stop.subscribe())),
         ];
         watch_core(&ask.face.watch, &metrics, &health);
-        let notebook = ask.data.join("fix").join("desk");
-        let desk = FixDesk::new(Arc::clone(&ask.face.port), &reader, identity.gatekeeper(), notebook);
+        let desk = FixDesk::new(FixDeskParts {
+            port: Arc::clone(&ask.face.port),
+            view: reader.clone(),
+            gatekeeper: identity.gatekeeper(),
+            terms: terms.clone(),
+            runtime: runtime.handle().clone(),
+            folder: ask.data.join("fix").join("desk"),
+        });
         Ok(Self {
             notes,
             view: status,
@@ -145,7 +154,8 @@ impl DoorsSide {
             let demo = runtime.block_on(async {
                 let accounts = self.reader.first_accounts(clients).await?;
                 let symbols = self.reader.first_symbols(SYMBOLS_TOLD_MAX).await?;
-                demo::make(&self.identity, &accounts, &symbols, &self.data).await
+                let place = demo::Place { data: &self.data, address: self.address() };
+                demo::make(&self.identity, &accounts, &symbols, place).await
             })?;
             self.told.extend(demo.told);
             self.notes.extend(demo.lines);
@@ -203,7 +213,18 @@ impl DoorsSide {
                 return Ok(());
             }
         }
+        self.wait_for_books(runtime, head);
         Ok(())
+    }
+
+    /// Books that cannot be made are told by `/healthz`, and hold up nobody who wants to trade.
+    fn wait_for_books(&self, runtime: &Runtime, head: u64) {
+        let status = self.market.status();
+        while !runtime.block_on(self.market.wait_shown(head, Duration::from_millis(200))) {
+            if *self.stop.borrow() || status.parked().is_some() || status.trouble().is_some() {
+                return;
+            }
+        }
     }
 
     /// Begins to route to the venues elsewhere, and tells operators how they are.
@@ -215,8 +236,7 @@ impl DoorsSide {
             let clock = Arc::new(heng_transport::fix::SystemClock::default());
             let begun = FixVenue::begin(&options, port, source, clock, runtime.handle(), self.stop.subscribe());
             let begun = begun.with_context(|| format!("begin the venue {}", venue.name))?;
-            let tell = begun.teller();
-            self.health.add("venue", move || venue_told(&tell()));
+            venues::watch(&venue.name, &begun, &self.metrics, &self.health);
             venues.push(begun);
         }
         Ok(venues)
@@ -225,11 +245,14 @@ impl DoorsSide {
     /// Lets clients in.
     pub(crate) fn serve(self, runtime: &Runtime, time: MarketTime) -> anyhow::Result<Open> {
         let gatekeeper = self.identity.gatekeeper();
-        let limits = Arc::new(RateLimits::new(self.http.principal_per_s, self.http.stranger_per_s));
-        let fix_count: Box<dyn Fn() -> u64 + Send + Sync> = match &self.fix {
-            Some(door) => Box::new(door.count()),
-            None => Box::new(|| 0),
-        };
+        let limits = RateLimits::new(self.http.principal_per_s, self.http.stranger_per_s);
+        let limits = Arc::new(limits.share(share(&self.http)));
+        let venues = self.begin_venues(runtime)?;
+        let tellers = venues.iter().map(|venue| Box::new(venue.teller()) as Teller).collect();
+        let fix = self.fix.as_ref().map(FixDoor::teller);
+        if let Some(fix) = &fix {
+            watch_fix(fix, &self.metrics);
+        }
         let doors = Doors {
             port: Arc::clone(&self.face.port),
             queries: Arc::clone(&self.face.queries),
@@ -246,17 +269,18 @@ impl DoorsSide {
             health: self.health.clone(),
             lines: self.lines.clone(),
             roles: self.roles.clone(),
-            counts: counts(&self.view, &self.market, &self.identity, fix_count),
+            counts: counts(&self.view, &self.market, &self.identity, (fix, Arc::clone(&self.metrics))),
             time,
             limits: limits_told(&self.http),
         });
+        let venue_api = venues::api(tellers, Arc::clone(&gatekeeper), Arc::clone(&limits));
         let api = system::api(Arc::clone(&system), Arc::clone(&gatekeeper), Arc::clone(&limits))
+            .merge(venue_api)
             .merge(heng_marketdata::api(Arc::clone(&self.market), gatekeeper, Arc::clone(&limits)))
             .merge(heng_identity::api(Arc::clone(&self.identity), limits))
             .merge(trading);
         system.publish(&api);
         runtime.spawn(tick(system, self.stop.subscribe()));
-        let venues = self.begin_venues(runtime)?;
         let mut serving = Vec::new();
         if let Some(door) = self.fix {
             let source = Arc::clone(&self.face.source);
@@ -312,15 +336,6 @@ impl Open {
     }
 }
 
-/// What a person should know of a venue.
-fn venue_told(venue: &VenueHealth) -> Check {
-    let VenueHealth { name, connected, orders_out, unknown, fills, refused, strange, late, .. } = venue;
-    let detail = format!(
-        "{name}: connected {connected}, orders out {orders_out}, unknown {unknown}, fills {fills}, refused {refused}"
-    );
-    Check { well: *connected && *strange == 0 && *late == 0, detail }
-}
-
 /// Tells the market's time.
 pub(crate) type MarketTime = Box<dyn Fn() -> UnixNanos + Send + Sync>;
 
@@ -338,39 +353,83 @@ fn counts(
     view: &Arc<ViewStatus>,
     market: &Arc<MarketData>,
     identity: &Arc<Identity>,
-    fix_sessions: Box<dyn Fn() -> u64 + Send + Sync>,
+    (fix, metrics): (Option<FixTeller>, Arc<Metrics>),
 ) -> Box<dyn Fn() -> Counts + Send + Sync> {
     let (view, market, identity) = (Arc::clone(view), Arc::clone(market), Arc::clone(identity));
-    Box::new(move || Counts {
-        orders: view.orders(),
-        sessions: identity.sessions_in_use() as u64,
-        trades: view.trades_today(),
-        events: view.events(),
-        lag: view.lag().max(market.status().lag()),
-        subscribers: market.push_counts().streams as u64,
-        fix_sessions: fix_sessions(),
-        ..Counts::default()
+    let trade_streams = metrics.gauge("heng_trade_streams", "", &[]);
+    Box::new(move || {
+        let push = market.push_counts();
+        let trade_streams = u64::try_from(trade_streams.value()).unwrap_or(0);
+        Counts {
+            orders: view.orders(),
+            sessions: identity.sessions_in_use() as u64,
+            trades: view.trades_today(),
+            events: view.events(),
+            lag: view.lag().max(market.status().lag()),
+            requests: metrics.total("heng_http_requests_total"),
+            subscribers: push.streams as u64,
+            websocket_streams: push.sockets as u64,
+            sse_streams: (push.streams - push.sockets) as u64 + trade_streams,
+            dropped: push.dropped,
+            fix: fix.as_ref().map(|fix| fix()).unwrap_or_default(),
+        }
     })
 }
 
+/// Requests of one principal at once: half, so that nobody alone keeps all others out.
+fn share(http: &HttpConfig) -> usize {
+    http.requests_max.div_ceil(2)
+}
+
+/// Name, help and reading of a series.
+type FixSeries = (&'static str, &'static str, fn(FixCounts) -> u64);
+
+fn watch_fix(fix: &FixTeller, metrics: &Metrics) {
+    let series: [FixSeries; 3] = [
+        ("heng_fix_sessions", "FIX sessions of clients that are logged on.", |fix| fix.sessions),
+        ("heng_fix_received", "Messages received in these sessions since the start.", |fix| fix.received),
+        ("heng_fix_sent", "Messages sent in these sessions since the start.", |fix| fix.sent),
+    ];
+    for (name, help, read) in series {
+        let fix = Arc::clone(fix);
+        metrics.reading(name, help, &[], move || read(fix()) as f64);
+    }
+}
+
 fn limits_told(http: &HttpConfig) -> Vec<(&'static str, String)> {
-    let usual = server_options(http);
+    let (usual, push) = (http.server(), http.push());
     vec![
         ("request body", format!("{} bytes", usual.body_max)),
         ("requests at once", usual.requests_max.to_string()),
         ("connections", usual.connections_max.to_string()),
+        ("requests at once of one principal", share(http).to_string()),
         ("requests a second of one principal", http.principal_per_s.to_string()),
         ("requests a second of one address without credentials", http.stranger_per_s.to_string()),
+        ("sign-ins a second by one name", http.sign_ins_per_s().1.to_string()),
+        ("market data streams", push.streams_max.to_string()),
+        ("market data streams of one principal", push.principal_streams_max.to_string()),
+        (
+            "bytes on the way to one client",
+            if usual.send_buffer == 0 { "as the system likes".into() } else { usual.send_buffer.to_string() },
+        ),
         ("time of a request", format!("{} s", usual.request_max.as_secs())),
     ]
 }
 
+/// Descriptors that sockets of the HTTP door leave to files, the FIX door, venues and other roles.
+const DESCRIPTORS_KEPT: u64 = 1_024;
+
+/// Connections of the HTTP door. Where the system permits few descriptors, clients get at most half of them: a journal
+/// that cannot open its next segment costs more than a client who waits.
+fn connections(asked: usize, descriptors: u64) -> usize {
+    let left = descriptors - DESCRIPTORS_KEPT.min(descriptors / 2);
+    asked.min(usize::try_from(left).unwrap_or(usize::MAX)).max(2)
+}
+
 fn server_options(http: &HttpConfig) -> ServerOptions {
-    ServerOptions {
-        connections_max: http.connections_max,
-        requests_max: http.requests_max,
-        ..ServerOptions::at(http.address)
-    }
+    let connections_max = connections(http.connections_max, raise_descriptors());
+    let requests_max = http.requests_max.min(connections_max - 1);
+    ServerOptions { connections_max, requests_max, ..http.server() }
 }
 
 fn outside_tls(http: &HttpConfig) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
@@ -389,7 +448,8 @@ async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Res
     let folder = Layout::new(&ask.data).derived;
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let place = store_of(ask, folder)?.store("marketdata");
-    let options = MarketOptions::at(place, Arc::clone(&ask.face.source));
+    let usual = MarketOptions::at(place, Arc::clone(&ask.face.source));
+    let options = MarketOptions { push: ask.config.http.push(), past: ask.past.clone(), ..usual };
     let (market, opened) = MarketData::open(options).await.context("open the tables of the market data role")?;
     if let Opened::Outdated(version) = opened {
         notes.push(format!("the tables of market data were of version {version} and are made again"));
@@ -400,7 +460,9 @@ async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Res
 async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
     let folder = ask.data.join("owned");
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let options = IdentityOptions { secure_cookie: ask.config.http.tls_key.is_some(), ..IdentityOptions::default() };
+    let (address_per_s, name_per_s) = ask.config.http.sign_ins_per_s();
+    let secure_cookie = ask.config.http.tls_key.is_some();
+    let options = IdentityOptions { secure_cookie, address_per_s, name_per_s, ..IdentityOptions::default() };
     let place = store_of(ask, folder)?.store("identity");
     Identity::open(&place, options, Arc::new(SystemClock)).await.context("open the tables of the identity role")
 }
@@ -474,5 +536,19 @@ fn watch_latency(
             let points = core.status().map(|status| read(&status)).unwrap_or_default();
             [points.p50_ns, points.p99_ns, points.p999_ns][number] as f64 / 1e9
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_leave_descriptors_to_files() {
+        assert_eq!(connections(16_384, 20_000), 16_384);
+        assert_eq!(connections(16_384, 4_096), 3_072);
+        assert_eq!(connections(16_384, 1_024), 512);
+        assert_eq!(connections(100, 1_024), 100);
+        assert_eq!(connections(100, 0), 2);
     }
 }

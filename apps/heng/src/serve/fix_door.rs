@@ -32,6 +32,20 @@ pub(crate) struct FixDoor {
 /// A session and whom its counterparty acts as; none for sessions that only echo.
 pub(crate) type Seat = (FixSessionConfig, Option<Arc<Principal>>);
 
+/// How the sessions of clients are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FixCounts {
+    /// Logged on.
+    pub(crate) sessions: u64,
+    /// Messages received since the start.
+    pub(crate) received: u64,
+    /// Messages sent since the start.
+    pub(crate) sent: u64,
+}
+
+/// Tells it whenever it is asked.
+pub(crate) type FixTeller = Arc<dyn Fn() -> FixCounts + Send + Sync>;
+
 impl FixDoor {
     /// Opens the sessions, whose messages are kept under `data`, and binds the port.
     pub(crate) fn open(
@@ -59,10 +73,18 @@ impl FixDoor {
         self.acceptor.address()
     }
 
-    /// How many sessions are logged on.
-    pub(crate) fn count(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+    /// Tells how the sessions are.
+    pub(crate) fn teller(&self) -> FixTeller {
         let sessions = self.sessions.clone();
-        move || sessions.iter().filter(|session| session.status().phase == FixPhase::Up).count() as u64
+        Arc::new(move || {
+            let mut counts = FixCounts::default();
+            for status in sessions.iter().map(|session| session.status()) {
+                counts.sessions += u64::from(status.phase == FixPhase::Up);
+                counts.received += status.received;
+                counts.sent += status.sent;
+            }
+            counts
+        })
     }
 
     /// Serves until told to stop; the reports begin first.

@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod ready;
 pub mod roles;
 mod system;
+mod venues;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
             lines,
             stop: &stop,
             demo_clients: args.demo_clients,
+            past: None,
         };
         Some((DoorsSide::open(ask, &runtime)?, time))
     } else {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::fix_door::FixCounts;
 use super::logs::Lines;
 use super::roles::{ROLES, Roles};
 
@@ -37,8 +38,14 @@ pub(crate) struct Counts {
     pub(crate) sessions: u64,
     /// Subscribers of market data.
     pub(crate) subscribers: u64,
-    /// FIX sessions that are logged on.
-    pub(crate) fix_sessions: u64,
+    /// How many of these are WebSockets.
+    pub(crate) websocket_streams: u64,
+    /// Open streams of server-sent events: of market data, trade events and drop copy.
+    pub(crate) sse_streams: u64,
+    /// Subscribers that were dropped since the start.
+    pub(crate) dropped: u64,
+    /// FIX sessions of clients.
+    pub(crate) fix: FixCounts,
     /// Lag of the slowest view.
     pub(crate) lag: Duration,
 }
@@ -134,6 +141,7 @@ fn core_shown(status: Option<CoreStatus>) -> CoreShown {
 
 /// One role.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = SystemRoleShown)]
 struct RoleShown {
     /// Its name.
     name: &'static str,
@@ -201,8 +209,12 @@ struct StatsPoint {
     trades_per_s: f64,
     /// Events a second, as the view takes them.
     events_per_s: f64,
-    /// HTTP requests a second.
+    /// Requests a second at the HTTP door, answered or refused; a stream counts when it begins.
     requests_per_s: f64,
+    /// Messages a second that came in at the FIX door.
+    fix_in_per_s: f64,
+    /// Messages a second that went out at the FIX door.
+    fix_out_per_s: f64,
     /// Median time to the durable answer, since the start.
     ack_p50_us: f64,
     /// 99th percentile of it.
@@ -213,6 +225,12 @@ struct StatsPoint {
     sessions: u64,
     /// Subscribers of market data.
     subscribers: u64,
+    /// How many of these are WebSockets.
+    websocket_streams: u64,
+    /// Open streams of server-sent events: of market data, trade events and drop copy.
+    sse_streams: u64,
+    /// Subscribers of market data that were dropped, since the start.
+    dropped_subscribers: u64,
     /// FIX sessions that are logged on.
     fix_sessions: u64,
     /// Lag of the slowest view.
@@ -324,12 +342,17 @@ impl System {
             trades_per_s: rate(counts.trades, old.trades),
             events_per_s: rate(counts.events, old.events),
             requests_per_s: rate(counts.requests, old.requests),
+            fix_in_per_s: rate(counts.fix.received, old.fix.received),
+            fix_out_per_s: rate(counts.fix.sent, old.fix.sent),
             ack_p50_us: us(status.ack.p50_ns),
             ack_p99_us: us(status.ack.p99_ns),
             core_p99_us: us(status.core.p99_ns),
             sessions: counts.sessions,
             subscribers: counts.subscribers,
-            fix_sessions: counts.fix_sessions,
+            websocket_streams: counts.websocket_streams,
+            sse_streams: counts.sse_streams,
+            dropped_subscribers: counts.dropped,
+            fix_sessions: counts.fix.sessions,
             lag_ms: u64::try_from(counts.lag.as_millis()).unwrap_or(u64::MAX),
         });
         if history.points.len() > HISTORY_MAX {
@@ -339,7 +362,7 @@ impl System {
 
     fn shown(&self) -> SystemShown {
         let parts: Vec<PartShown> = (self.parts.health.checks().into_iter())
-            .map(|(name, check)| PartShown { name: name.to_owned(), well: check.well, detail: check.detail })
+            .map(|(name, check)| PartShown { name, well: check.well, detail: check.detail })
             .collect();
         let role = |row: &super::roles::RoleRow| RoleShown {
             name: row.name,

@@ -9,6 +9,7 @@ pub(crate) mod clock;
 mod demo;
 pub(crate) mod flow;
 pub(crate) mod market_day;
+mod past;
 mod pulse;
 mod screen;
 mod words;
@@ -20,7 +21,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use heng_marketdata::Past;
 use heng_model::UnixNanos;
+use heng_rulebook::Rulebook;
 use heng_runtime::Clock as _;
 use heng_trading::ViewStatus;
 use tokio::runtime::Runtime;
@@ -34,6 +37,7 @@ use crate::serve::roles::Roles;
 use crate::serve::{logs, process, ready};
 use crate::show::say;
 use begin::WorldAsk;
+use past::DemoPast;
 use pulse::PulseTaker;
 pub use words::Lang;
 
@@ -110,6 +114,7 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     let stop = process::stop_signals(&runtime)?;
     let mut core = CoreSide::open(&args.data, &args.world(&config), args.demo_clients)?;
     let result = (|| {
+        let past = past_of(&core, &config)?;
         let ask = DoorsAsk {
             data: args.data.clone(),
             config: &config,
@@ -119,6 +124,7 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             lines,
             stop: &stop,
             demo_clients: Some(core.demo_clients),
+            past,
         };
         let doors = DoorsSide::open(ask, &runtime)?;
         let view = Arc::clone(&doors.view);
@@ -132,6 +138,18 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     }
     let closed = core.close();
     result.and(closed).map(|()| ExitCode::SUCCESS)
+}
+
+/// What the charts of the simulated market show of the days before it began; never where own money is at stake.
+fn past_of(core: &CoreSide, config: &Config) -> anyhow::Result<Option<Arc<dyn Past>>> {
+    if config.production {
+        return Ok(None);
+    }
+    let found = begin::Found::look(&core.port)?;
+    let rules = Rulebook::from_bundle(found.rules()?);
+    let rules = rules.map_err(|_| anyhow::anyhow!("the active rule files cannot be read"))?;
+    let past = DemoPast::of(&core.source(), rules);
+    Ok(past.map(|past| Arc::new(past) as Arc<dyn Past>))
 }
 
 /// Lets clients in once the market trades, and shows it until the end.

@@ -1,10 +1,16 @@
 //! End to end: the real binary, in folders of its own.
 #![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
 
+mod clients;
 mod crash;
 mod day;
 mod due;
+mod fix_client;
+mod house;
 mod journal_files;
+mod kills;
+mod mended;
+mod outside;
 mod power_loss;
 mod replica;
 mod support;

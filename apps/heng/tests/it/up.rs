@@ -1,13 +1,10 @@
-//! `heng up`, end to end: the real binary, killed and resumed; and its view against the core's own state.
+//! The broker end to end, in both shapes: the real binary, killed and resumed; and its view against the core's own state.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command as Process, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use heng::market::{Flow, FlowOptions, World, WorldOptions};
 use heng_core::{
@@ -28,171 +25,8 @@ use heng_transport::{Health, Metrics, RateLimits, Server, ServerOptions};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-/// A folder of its own that disappears with the test.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("heng-it-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).expect("a temporary folder");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// One request on its own connection; status and JSON body.
-fn send(address: &str, request: &str) -> (u16, Value) {
-    let host = address.strip_prefix("http://").expect("an http address");
-    let mut stream = TcpStream::connect(host).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket option");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-    (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
-}
-
-pub(crate) fn get(address: &str, path: &str) -> (u16, Value) {
-    get_as(address, path, "")
-}
-
-/// The same, with a token.
-fn get_as(address: &str, path: &str, token: &str) -> (u16, Value) {
-    let head = "host: x\r\nconnection: close";
-    send(address, &format!("GET {path} HTTP/1.1\r\n{head}\r\nauthorization: Bearer {token}\r\n\r\n"))
-}
-
-fn post_as(address: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
-    let body = body.to_string();
-    let head = "host: x\r\nconnection: close\r\ncontent-type: application/json";
-    let length = body.len();
-    let head = format!("{head}\r\nauthorization: Bearer {token}\r\ncontent-length: {length}");
-    send(address, &format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}"))
-}
-
-/// A running `heng up`; killed when it is dropped.
-pub(crate) struct House {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    pub(crate) address: String,
-    /// What it said before.
-    notes: String,
-    /// The order that the house offers to paste.
-    pub(crate) first_order: Value,
-    /// Token of the staff.
-    token: String,
-}
-
-fn binary() -> PathBuf {
-    std::env::var_os("HENG_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_heng")), PathBuf::from)
-}
-
-impl House {
-    /// Starts the binary and waits until it says that it is ready.
-    pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
-        let ready = folder.join("ready.json");
-        let mut child = Process::new(binary())
-            .args([
-                "up",
-                "--headless",
-                "--http-port",
-                "0",
-                "--fix-port",
-                "0",
-                "--clients",
-                "200",
-                "--instruments",
-                "40",
-                "--flow",
-                "100",
-            ])
-            .arg("--data")
-            .arg(folder.join("data"))
-            .arg("--ready-file")
-            .arg(&ready)
-            .args(more)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let mut out = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut notes = String::new();
-        let address = line_with(&mut out, "ready: ", &mut notes);
-        let address = address.strip_prefix("ready: ").expect("it says so").to_owned();
-        let told: Value =
-            serde_json::from_slice(&std::fs::read(&ready).expect("the ready file is there")).expect("JSON");
-        assert_eq!(told["http"], json!(address));
-        let token = told["token"]["staff"].as_str().expect("the staff has a token").to_owned();
-        let curl = line_with(&mut out, "curl ", &mut String::new());
-        let body = curl.split_once("-d '").expect("an order to paste").1.trim_end_matches('\'');
-        let first_order = serde_json::from_str(body).expect("the order is JSON");
-        Self { child, out, address, notes, first_order, token }
-    }
-
-    /// No warning, no time to write anything.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("SIGKILL");
-        self.child.wait().expect("it ends");
-    }
-
-    /// SIGTERM; returns the exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Process::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).expect("its output ends");
-        self.child.wait().expect("it ends").code()
-    }
-
-    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        get_as(&self.address, path, &self.token)
-    }
-
-    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        post_as(&self.address, path, &self.token, body)
-    }
-
-    pub(crate) fn place(&self, order: &Value) -> (u16, Value) {
-        self.post("/v1/orders", order)
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        // A child that was waited for is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The first line that begins with `word`; what comes before it is added to `before`.
-fn line_with(out: &mut BufReader<ChildStdout>, word: &str, before: &mut String) -> String {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        assert_ne!(out.read_line(&mut line).expect("its output is text"), 0, "it ended without saying {word}");
-        if line.trim().starts_with(word) {
-            return line.trim().to_owned();
-        }
-        before.push_str(&line);
-    }
-}
-
-/// An order of the first one's kind, under another key.
-pub(crate) fn keyed(order: &Value, key: &str, price: Option<&str>) -> Value {
-    let mut order = order.clone();
-    order["client_order_id"] = json!(key);
-    if let Some(price) = price {
-        order["price"] = json!(price);
-    }
-    order
-}
+use crate::house::{Folder, House, Plan, Shape, get, in_both_shapes, keyed};
+use crate::support::heng;
 
 /// What must never change about an outcome.
 fn essence((status, told): &(u16, Value)) -> Value {
@@ -200,81 +34,49 @@ fn essence((status, told): &(u16, Value)) -> Value {
     json!({ "accepted": accepted, "order": told["order_id"], "sequence": told["sequence"], "code": told["code"] })
 }
 
-#[test]
-fn a_market_goes_on_although_nobody_can_read_what_it_says() {
+in_both_shapes!(
+    a_market_goes_on_although_nobody_can_read_what_it_says,
+    a_view_that_is_no_database_is_named_with_what_to_do,
+    outcomes_survive_a_kill_and_a_restart,
+    clients_trade_cancel_and_watch,
+    a_folder_in_use_and_another_ones_journal_are_refused,
+);
+
+fn a_market_goes_on_although_nobody_can_read_what_it_says(shape: Shape) {
     let folder = Folder::new("up-mute");
+    let plan = Plan::new(shape, &folder.0, 1, 0);
+    let core = plan.start_core();
     let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that takes nothing");
-    let mut child = Process::new(binary())
-        .args([
-            "up",
-            "--headless",
-            "--http-port",
-            "0",
-            "--fix-port",
-            "0",
-            "--clients",
-            "200",
-            "--instruments",
-            "40",
-            "--flow",
-            "0",
-        ])
-        .arg("--data")
-        .arg(folder.0.join("data"))
-        .arg("--ready-file")
-        .arg(folder.0.join("ready.json"))
-        .stdout(full)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child = plan.doors().stdout(full).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let mut told = BufReader::new(child.stderr.take().expect("stderr is piped"));
     let mut line = String::new();
-    while !line.contains("tell that the market is ready") {
+    while !(line.contains("tell that") && line.contains("is ready")) {
         line.clear();
         assert_ne!(told.read_line(&mut line).expect("text"), 0, "it ended without its warning");
     }
-    let ready = std::fs::read(folder.0.join("ready.json")).expect("the ready file is there");
-    let ready: Value = serde_json::from_slice(&ready).expect("JSON");
-    assert_eq!(get(ready["http"].as_str().expect("an address"), "/healthz").0, 200);
+    assert_eq!(get(plan.ready()["http"].as_str().expect("an address"), "/healthz").0, 200);
     let pid = child.id().to_string();
     assert!(Process::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    drop(core);
 }
 
-#[test]
-fn a_view_that_is_no_database_is_named_with_what_to_do() {
+fn a_view_that_is_no_database_is_named_with_what_to_do(shape: Shape) {
     let folder = Folder::new("up-no-database");
-    let derived = folder.0.join("data/derived");
-    std::fs::create_dir_all(&derived).expect("a folder");
-    std::fs::write(derived.join("trading.db"), [b'x'; 8_192]).expect("a file");
-    let output = Process::new(binary())
-        .args([
-            "up",
-            "--headless",
-            "--http-port",
-            "0",
-            "--fix-port",
-            "0",
-            "--clients",
-            "200",
-            "--instruments",
-            "40",
-            "--flow",
-            "0",
-        ])
-        .arg("--data")
-        .arg(folder.0.join("data"))
-        .output()
-        .expect("the binary runs");
+    let plan = Plan::new(shape, &folder.0, 1, 0);
+    std::fs::create_dir_all(plan.derived()).expect("a folder");
+    std::fs::write(plan.derived().join("trading.db"), [b'x'; 8_192]).expect("a file");
+    let core = plan.start_core();
+    let output = plan.doors().output().expect("the binary runs");
     let told = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("derived/trading.db") && told.contains("delete it, and it is made again"), "{told}");
+    drop(core);
 }
 
-#[test]
-fn outcomes_survive_a_kill_and_a_restart() {
+fn outcomes_survive_a_kill_and_a_restart(shape: Shape) {
     let folder = Folder::new("up-kill");
-    let house = House::start(&folder.0, &[]);
+    let house = House::start(shape, &folder.0, 1);
     let order = house.first_order.clone();
     let mut outcomes: BTreeMap<String, (Value, Value)> = BTreeMap::new();
     for number in 0..40 {
@@ -294,7 +96,7 @@ fn outcomes_survive_a_kill_and_a_restart() {
     assert_eq!((status, reused["code_name"].as_str()), (409, Some("KeyReused")));
     house.kill();
 
-    let house = House::start(&folder.0, &[]);
+    let house = House::start(shape, &folder.0, 1);
     for (key, (ask, expected)) in &outcomes {
         let told = house.place(ask);
         assert!(matches!(told.0, 200 | 409), "{key}: {told:?}");
@@ -322,10 +124,9 @@ fn check_reads(house: &House, outcomes: &BTreeMap<String, (Value, Value)>) {
     }
 }
 
-#[test]
-fn clients_trade_cancel_and_watch() {
+fn clients_trade_cancel_and_watch(shape: Shape) {
     let folder = Folder::new("up-trade");
-    let house = House::start(&folder.0, &["--seed", "7"]);
+    let house = House::start(shape, &folder.0, 7);
     let (_, health) = house.get("/healthz");
     assert_eq!(health["status"], "ok", "{health}");
     let (_, market) = house.get("/v1/instruments?limit=1");
@@ -366,47 +167,46 @@ fn clients_trade_cancel_and_watch() {
     assert_eq!(house.terminate(), Some(0));
 }
 
-#[test]
-fn a_folder_in_use_and_another_ones_journal_are_refused() {
+fn a_folder_in_use_and_another_ones_journal_are_refused(shape: Shape) {
     let folder = Folder::new("up-lock");
-    let house = House::start(&folder.0, &[]);
-    let refused = |data: &Path| {
-        let up = Process::new(binary())
-            .args(["up", "--headless", "--http-port", "0", "--fix-port", "0", "--data"])
-            .arg(data)
-            .output();
-        let up = up.expect("the binary starts");
-        assert_eq!(up.status.code(), Some(1));
-        String::from_utf8_lossy(&up.stderr).into_owned()
+    let house = House::start(shape, &folder.0, 1);
+    let refused = |mut process: Process, with: &str| {
+        let output = process.output().expect("the binary starts");
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(with), "{told}");
     };
-    let told = refused(&folder.0.join("data"));
-    assert!(told.contains("another process uses the data folder"), "{told}");
-    let other = folder.0.join("day");
-    let day = ["day", "--clients", "20", "--orders", "100", "--instruments", "20", "--json", "--data"];
-    let day = Process::new(binary()).args(day).arg(&other).output().expect("the binary starts");
-    assert!(day.status.success(), "{}", String::from_utf8_lossy(&day.stderr));
-    let told = refused(&other);
-    assert!(told.contains("a journal that `heng up` did not begin"), "{told}");
+    for process in [house.plan().core(), Some(house.plan().doors())].into_iter().flatten() {
+        refused(process, "another process uses the data folder");
+    }
     assert_eq!(house.terminate(), Some(0));
+    // The journal of a process with another core.
+    let other = Folder::new("up-other");
+    let plan = Plan::new(shape, &other.0, 1, 0);
+    let day = ["day", "--clients", "20", "--orders", "100", "--instruments", "20", "--json", "--data"];
+    let day = heng().args(day).arg(plan.journal()).output().expect("the binary starts");
+    assert!(day.status.success(), "{}", String::from_utf8_lossy(&day.stderr));
+    refused(plan.core().unwrap_or_else(|| plan.doors()), "a journal that `heng up` did not begin");
 }
 
+// Only `heng up` takes rule files from elsewhere: `heng serve` has no such option.
 #[test]
 fn other_rule_files_wait_for_their_activation() {
     let folder = Folder::new("up-rules");
-    assert_eq!(House::start(&folder.0, &[]).terminate(), Some(0));
+    assert_eq!(House::up(&folder.0, &[]).terminate(), Some(0));
     let rules = folder.0.join("rules");
     std::fs::create_dir_all(&rules).expect("a folder");
     for (name, text) in heng_rulebook::Rulebook::embedded_files() {
         std::fs::write(rules.join(name), format!("# Changed.\n{text}")).expect("a rule file");
     }
     let rules = rules.to_str().expect("a plain path");
-    let house = House::start(&folder.0, &["--rules", rules]);
+    let house = House::up(&folder.0, &["--rules", rules]);
     assert!(house.notes.contains("to activate the given ones"), "{}", house.notes);
     assert_eq!(house.terminate(), Some(0));
-    let house = House::start(&folder.0, &["--rules", rules, "--activate-rules"]);
+    let house = House::up(&folder.0, &["--rules", rules, "--activate-rules"]);
     assert!(house.notes.contains("hold from 2026-07-07 on"), "{}", house.notes);
     assert_eq!(house.terminate(), Some(0));
-    let house = House::start(&folder.0, &["--rules", rules]);
+    let house = House::up(&folder.0, &["--rules", rules]);
     assert!(!house.notes.contains("activate"), "{}", house.notes);
     assert_eq!(house.terminate(), Some(0));
 }
@@ -628,6 +428,7 @@ pub(crate) fn compare(day: &Day, address: &str) -> usize {
     orders_seen
 }
 
+// Compared with the core's own state, which lies in the memory of its process: there is one shape only.
 #[test]
 fn the_view_tells_what_the_core_knows() {
     let day = a_day();

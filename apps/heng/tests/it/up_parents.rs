@@ -17,7 +17,8 @@ use heng_store::StoreOptions;
 use heng_trading::{TradingView, ViewOptions};
 use serde_json::{Value, json};
 
-use crate::up::{Day, a_day, catch_up, compare, get, read_from, run};
+use crate::house::get;
+use crate::up::{Day, a_day, catch_up, compare, read_from, run};
 
 /// Parents of the test's day.
 const PARENTS: u64 = 60;
@@ -197,6 +198,8 @@ fn compare_parents(day: &Day, address: &str, flow: &ParentFlow<'_>) -> usize {
     filled
 }
 
+// Compared with the core's own state, which lies in the memory of its process: there is one shape only. Parents through
+// the doors, in both, stand in `up_trading`.
 #[test]
 fn the_view_tells_of_parents_what_the_core_knows() {
     let mut day = a_day();

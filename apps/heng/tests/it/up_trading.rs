@@ -1,35 +1,14 @@
-//! The trading doors of the real binary: estimates, batches, keys, time lines and parents, across a kill.
-
-use std::time::{Duration, Instant};
+//! The trading doors of the real binary, in both shapes: estimates, batches, keys, time lines and parents, across a kill.
 
 use serde_json::{Value, json};
 
-use crate::up::{Folder, House, keyed};
+use crate::house::{Folder, House, Shape, in_both_shapes, keyed, until};
 
-/// Asks until `done` says so; half a minute at most.
-fn until(what: &str, mut ask: impl FnMut() -> Value, done: impl Fn(&Value) -> bool) -> Value {
-    let began = Instant::now();
-    loop {
-        let told = ask();
-        if done(&told) {
-            return told;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}: {told}");
-        std::thread::yield_now();
-    }
-}
-
-/// The lowest price of the day of the first order's symbol: a buy there rests.
-fn low(house: &House) -> String {
-    let symbol = house.first_order["symbol"].as_str().expect("a symbol");
-    let (status, told) = house.get(&format!("/v1/instruments/{symbol}"));
-    assert_eq!((status, told["symbol"].as_str()), (200, Some(symbol)));
-    told["limit_down"].as_str().expect("a limit").to_owned()
-}
-
-fn account(house: &House) -> String {
-    house.first_order["account"].as_str().expect("an account").to_owned()
-}
+in_both_shapes!(
+    estimates_batches_and_keys_say_what_happens,
+    a_time_line_and_its_checks_survive_a_kill,
+    parents_are_driven_stand_and_go_on_after_a_kill,
+);
 
 /// What stands in the time line's checks under a name.
 fn input<'a>(timeline: &'a Value, check: &str, name: &str) -> &'a str {
@@ -39,11 +18,10 @@ fn input<'a>(timeline: &'a Value, check: &str, name: &str) -> &'a str {
     inputs.clone().find(|input| input["name"] == name).expect("the input")["value"].as_str().expect("text")
 }
 
-#[test]
-fn estimates_batches_and_keys_say_what_happens() {
+fn estimates_batches_and_keys_say_what_happens(shape: Shape) {
     let folder = Folder::new("up-batches");
-    let house = House::start(&folder.0, &["--seed", "11"]);
-    let (low, account) = (low(&house), account(&house));
+    let house = House::start(shape, &folder.0, 11);
+    let (low, account) = (house.low(), house.account());
     let symbol = house.first_order["symbol"].clone();
     let path = format!("/v1/accounts/{account}/buying-power?symbol={}&price={low}", symbol.as_str().expect("text"));
     let (status, power) = house.get(&path);
@@ -104,11 +82,10 @@ fn estimates_batches_and_keys_say_what_happens() {
     assert_eq!(house.terminate(), Some(0));
 }
 
-#[test]
-fn a_time_line_and_its_checks_survive_a_kill() {
+fn a_time_line_and_its_checks_survive_a_kill(shape: Shape) {
     let folder = Folder::new("up-timeline");
-    let house = House::start(&folder.0, &["--seed", "12"]);
-    let low = low(&house);
+    let house = House::start(shape, &folder.0, 12);
+    let low = house.low();
     let (status, placed) = house.place(&keyed(&house.first_order, "t-1", Some(&low)));
     assert_eq!(status, 201, "{placed}");
     let mut odd = keyed(&house.first_order, "t-2", Some(&low));
@@ -136,18 +113,17 @@ fn a_time_line_and_its_checks_survive_a_kill() {
     // Killed at once behind the answer: what the checks looked at is told again from the journal.
     let (_, last) = house.place(&keyed(&house.first_order, "t-3", Some(&low)));
     house.kill();
-    let house = House::start(&folder.0, &[]);
+    let house = House::start(shape, &folder.0, 12);
     assert_eq!(timeline(&house, &placed)["placing"], told["placing"]);
     assert_eq!(timeline(&house, &refused)["placing"], other["placing"]);
     assert_eq!(timeline(&house, &last)["placing"]["accepted"], true);
     assert_eq!(house.terminate(), Some(0));
 }
 
-#[test]
-fn parents_are_driven_stand_and_go_on_after_a_kill() {
+fn parents_are_driven_stand_and_go_on_after_a_kill(shape: Shape) {
     let folder = Folder::new("up-driven");
-    let house = House::start(&folder.0, &["--seed", "13"]);
-    let (low, account) = (low(&house), account(&house));
+    let house = House::start(shape, &folder.0, 13);
+    let (low, account) = (house.low(), house.account());
     let symbol = house.first_order["symbol"].as_str().expect("text").to_owned();
     let body = |key: &str, more: Value| {
         let mut body = json!({ "account": account, "client_order_id": key, "kind": "iceberg",
@@ -178,7 +154,7 @@ fn parents_are_driven_stand_and_go_on_after_a_kill() {
     assert_eq!(status, 200, "{told}");
     let epoch = house.get(&path).1["epoch"].as_u64().expect("a number");
     house.kill();
-    let house = House::start(&folder.0, &[]);
+    let house = House::start(shape, &folder.0, 13);
     // A new driver takes up the one, and leaves the other as the client wanted it.
     let told = until("it is claimed anew", || house.get(&path).1, |told| told["epoch"].as_u64() > Some(epoch));
     assert_eq!((told["status"].as_str(), told["children"].as_u64()), (Some("working"), Some(1)), "{told}");

@@ -156,6 +156,12 @@ pub trait Gatekeeper: Send + Sync {
     /// Who brings these credentials.
     fn identify<'a>(&'a self, credentials: Credentials<'a>) -> Later<'a, Result<Arc<Principal>, AuthFailure>>;
 
+    /// Whom the credential of `principal` stands for now, for streams that outlive the request that opened them. It is
+    /// asked every second or two for each stream, so it must be cheap. Gatekeepers that revoke nothing keep this answer.
+    fn again<'a>(&'a self, principal: &'a Arc<Principal>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        Box::pin(std::future::ready(Ok(Arc::clone(principal))))
+    }
+
     /// Whether `principal` may do `action` (for example `order.place`) to `resource`. Every decision is auditable.
     fn decide(&self, principal: &Principal, action: &'static str, resource: Resource) -> Decision;
 }

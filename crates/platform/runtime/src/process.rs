@@ -1,5 +1,7 @@
 //! Facts about this process.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// Highest resident memory of this process so far, in MiB; 0 where the system does not tell.
 #[must_use]
 pub fn peak_rss_mb() -> u64 {
@@ -9,4 +11,29 @@ pub fn peak_rss_mb() -> u64 {
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())
         .map_or(0, |kib| kib / 1024)
+}
+
+/// Lets the process have as many descriptors as the system permits it at most, and tells how many that are. Programs
+/// begin with few, for the sake of old ones that cannot count further.
+#[must_use]
+pub fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    // A system that refuses it leaves what there was.
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        Ok(()) => most,
+        Err(_) => limit.current.unwrap_or(most),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_as_many_as_the_system_permits() {
+        let most = raise_descriptors();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!((limit.current, limit.current.unwrap_or(u64::MAX)), (limit.maximum, most));
+    }
 }

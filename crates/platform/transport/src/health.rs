@@ -21,20 +21,20 @@ type Ask = Box<dyn Fn() -> Check + Send + Sync>;
 /// part that is not well is for a person to look at, and no reason to kill a process that still takes cancels.
 #[derive(Clone, Default)]
 pub struct Health {
-    parts: Arc<Mutex<Vec<(&'static str, Ask)>>>,
+    parts: Arc<Mutex<Vec<(String, Ask)>>>,
 }
 
 impl Health {
     /// Adds a part.
-    pub fn add(&self, name: &'static str, ask: impl Fn() -> Check + Send + Sync + 'static) {
-        self.parts.lock().expect("no holder of this lock panics").push((name, Box::new(ask)));
+    pub fn add(&self, name: impl Into<String>, ask: impl Fn() -> Check + Send + Sync + 'static) {
+        self.parts.lock().expect("no holder of this lock panics").push((name.into(), Box::new(ask)));
     }
 
     /// What every part says of itself now.
     #[must_use]
-    pub fn checks(&self) -> Vec<(&'static str, Check)> {
+    pub fn checks(&self) -> Vec<(String, Check)> {
         let parts = self.parts.lock().expect("no holder of this lock panics");
-        parts.iter().map(|(name, ask)| (*name, ask())).collect()
+        parts.iter().map(|(name, ask)| (name.clone(), ask())).collect()
     }
 
     pub(crate) fn answer(&self) -> Response {
@@ -42,7 +42,7 @@ impl Health {
         let status = if checks.iter().all(|(_, check)| check.well) { "ok" } else { "degraded" };
         let told: serde_json::Map<String, serde_json::Value> = checks
             .into_iter()
-            .map(|(name, check)| (name.to_owned(), json!({ "well": check.well, "detail": check.detail })))
+            .map(|(name, check)| (name, json!({ "well": check.well, "detail": check.detail })))
             .collect();
         let body = json!({ "status": status, "parts": told }).to_string();
         (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()

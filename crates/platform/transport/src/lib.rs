@@ -30,7 +30,7 @@ mod problem;
 mod server;
 mod tls;
 
-pub use api::{Api, Body, Caller, Operation, Params, PathText, RateLimits};
+pub use api::{Api, Body, Caller, Lost, Operation, Params, PathText, RateLimits, Share, Shares, Standing};
 pub use error::TransportError;
 pub use fields::{FieldProblem, Fields};
 pub use health::{Check, Health};

@@ -32,12 +32,16 @@ pub struct ServerOptions {
     pub head_max: Duration,
     /// How long a connection may be silent before it is closed.
     pub silence_max: Duration,
+    /// Bytes that the kernel takes for one connection ahead of its client; 0 = as many as it likes. With less, a client
+    /// that does not read is noticed earlier; it must hold what travels between two looks of the client.
+    pub send_buffer: u32,
     /// How long requests may run on after the server was told to stop.
     pub drain_max: Duration,
 }
 
 impl ServerOptions {
-    /// The usual limits: bodies of 64 KiB, 10 s a request, 512 requests and 1,024 connections at once.
+    /// The usual limits: bodies of 64 KiB, 10 s a request, 512 requests and 1,024 connections at once, 128 KiB on the
+    /// way to a client.
     #[must_use]
     pub const fn at(address: SocketAddr) -> Self {
         Self {
@@ -48,6 +52,7 @@ impl ServerOptions {
             connections_max: 1_024,
             head_max: Duration::from_secs(10),
             silence_max: Duration::from_secs(60),
+            send_buffer: 128 * 1_024,
             drain_max: Duration::from_secs(10),
         }
     }

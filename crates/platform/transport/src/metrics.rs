@@ -169,6 +169,14 @@ impl Metrics {
         get(series).expect("one name stands for one kind of metric")
     }
 
+    /// All counters of this name together, whatever their labels; 0 if there is none.
+    #[must_use]
+    pub fn total(&self, name: &str) -> u64 {
+        let families = self.families.lock().expect("no holder of this lock panics");
+        let series = families.get(name).into_iter().flat_map(|family| family.series.values());
+        series.map(|series| if let Series::Counter(counter) = series { counter.value() } else { 0 }).sum()
+    }
+
     /// Everything in the Prometheus text format, version 0.0.4, in order of name.
     #[must_use]
     pub fn render(&self) -> String {
@@ -231,6 +239,8 @@ mod tests {
         let histogram = metrics.histogram("c_seconds", "Times.", &[("way", "in")]);
         histogram.record(Duration::from_micros(90));
         histogram.record(Duration::from_secs(20));
+        metrics.counter("b_total", "Requests.", &[("status", "3")]).add(4);
+        assert_eq!((metrics.total("b_total"), metrics.total("c_seconds"), metrics.total("none")), (7, 0, 0));
         let text = metrics.render();
         assert!(text.starts_with("# HELP a_lag Lag.\n# TYPE a_lag gauge\na_lag 1.5\n# HELP b_total"));
         assert!(text.contains("b_total{status=\"2\\\"x\"} 3\n"));

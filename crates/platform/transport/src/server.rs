@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 
@@ -20,6 +20,9 @@ use crate::limits::ServerOptions;
 use crate::listener::{BoundedListener, Bounds, Peer};
 use crate::metrics::Metrics;
 use crate::problem::{Problem, Reason};
+
+/// Connections that wait to be accepted at most.
+const BACKLOG: u32 = 1_024;
 
 /// A bound server.
 pub struct Server {
@@ -38,7 +41,7 @@ impl Server {
     /// If the address cannot be bound.
     pub async fn bind(options: ServerOptions, metrics: Arc<Metrics>, health: Health) -> Result<Self, TransportError> {
         let failed = |source| TransportError::Bind { address: options.address, source };
-        let listener = TcpListener::bind(options.address).await.map_err(failed)?;
+        let listener = listen(&options).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { options, listener, address, metrics, health, tls: None })
     }
@@ -97,6 +100,17 @@ impl Server {
             },
         }
     }
+}
+
+/// Connections inherit the options of the socket that accepts them.
+fn listen(options: &ServerOptions) -> std::io::Result<TcpListener> {
+    let socket = if options.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    if options.send_buffer > 0 {
+        socket.set_send_buffer_size(options.send_buffer)?;
+    }
+    socket.bind(options.address)?;
+    socket.listen(BACKLOG)
 }
 
 fn wrap(routes: Router, guard: &Arc<Guard>, body_max: usize, metrics: Arc<Metrics>, health: Health) -> Router {

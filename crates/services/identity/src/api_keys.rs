@@ -242,6 +242,20 @@ impl Identity {
         Ok(Arc::clone(&live.principal))
     }
 
+    /// Whose key this is, for a stream that it opened.
+    pub(crate) async fn signer_again(&self, id: &str) -> Result<Arc<Principal>, AuthFailure> {
+        let now = self.clock.now();
+        let fresh = |live: &Arc<LiveKey>| self.compare_nanos.is_none_or(|nanos| now - live.compared_at < nanos / 2);
+        let live = match self.keys.find(id).filter(fresh) {
+            Some(live) => live,
+            None => self.load_key(id, now).await?.ok_or(AuthFailure::Ended)?,
+        };
+        if live.expires_at.is_some_and(|end| now >= end) {
+            return Err(AuthFailure::Ended);
+        }
+        Ok(Arc::clone(&live.principal))
+    }
+
     async fn load_key(&self, id: &str, now: i64) -> Result<Option<Arc<LiveKey>>, AuthFailure> {
         let seen = self.keys.revocations.load(Ordering::SeqCst);
         let loaded = async {

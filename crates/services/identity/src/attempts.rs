@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::IdentityError;
+use crate::flood::{Flood, caller};
+use crate::identity::IdentityOptions;
+use crate::users::NAME_MAX;
 
 /// A count is forgotten after this long without a failure.
 const FORGET_S: i64 = 3_600;
@@ -61,9 +64,45 @@ enum Who {
 #[derive(Default)]
 pub(crate) struct Attempts(Mutex<HashMap<Who, Count>>);
 
+/// A name as it is counted: those that nobody can have are one, so that long ones fill no memory.
+fn counted(name: &str) -> &str {
+    if name.len() <= NAME_MAX { name } else { "" }
+}
+
+/// Whom a try is for, as floods are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// A person signs in.
+    SignIn,
+    /// A partner asks for a token, or after one.
+    Token,
+}
+
 impl Attempts {
+    /// Whether `name` may knock at `door` from `address` once more: not too often from the address, nor by the name.
+    /// A name that has proven itself from the address has a rate of its own there, so that nobody can shut its owner
+    /// out by using it elsewhere.
+    pub(crate) fn knock(
+        &self,
+        (flood, options): (&Flood, &IdentityOptions),
+        door: Door,
+        (name, address): (&str, Option<IpAddr>),
+        now: i64,
+    ) -> Result<(), IdentityError> {
+        let name = counted(name);
+        if let Some(address) = address {
+            flood.take(&caller(address), options.address_per_s, now).map_err(IdentityError::Slow)?;
+        }
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let proven = counts.get(&Who::Pair(name.to_owned(), address)).is_some_and(|count| count.proven);
+        drop(counts);
+        let from = address.filter(|_| proven);
+        flood.take(&(door as u8, name, from), options.name_per_s, now).map_err(IdentityError::Slow)
+    }
+
     /// Whether `user` may try now from `address`.
     pub(crate) fn check(&self, user: &str, address: Option<IpAddr>, now: i64) -> Result<(), IdentityError> {
+        let user = counted(user);
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |who: &Who| counts.get(who).copied().unwrap_or_default();
         let pair = of(&Who::Pair(user.to_owned(), address));
@@ -77,6 +116,7 @@ impl Attempts {
 
     /// Notes a failure of `user` from `address`.
     pub(crate) fn failed(&self, user: &str, address: Option<IpAddr>, now: i64) {
+        let user = counted(user);
         let pair = Who::Pair(user.to_owned(), address);
         self.note([Some(Who::User(user.to_owned())), address.map(Who::Address), Some(pair)], now);
     }
@@ -113,8 +153,12 @@ fn make_room(counts: &mut HashMap<Who, Count>, now: i64) {
     }
     counts.retain(|_, count| now - count.last < FORGET_S * SECOND);
     if counts.len() >= COUNTED_MAX {
-        // So many names and addresses at once are an attack; the hash pool still bounds its pace.
-        counts.clear();
+        // So many names and addresses at once are an attack. Those that failed most often stay, so that it cannot wash
+        // away what it did before; the hash pool still bounds its pace.
+        let mut failures: Vec<(u32, i64)> = counts.values().map(|count| (count.failures, count.last)).collect();
+        let (_, middle, _) = failures.select_nth_unstable(COUNTED_MAX / 2);
+        let middle = *middle;
+        counts.retain(|_, count| (count.failures, count.last) > middle);
     }
 }
 
@@ -151,6 +195,28 @@ mod tests {
         assert_eq!(wait(&attempts, "a", [1, 1, 1, 1], 10), 300);
         attempts.succeeded("a", Some([1, 1, 1, 1].into()), 10 * SECOND);
         assert_eq!(wait(&attempts, "a", [1, 1, 1, 1], 10), 0);
+    }
+
+    #[test]
+    fn names_without_end_fill_no_memory_and_wash_nothing_away() {
+        let attempts = Attempts::default();
+        let from = |number: u32| Some(IpAddr::from(number.to_be_bytes()));
+        for _ in 0..30 {
+            attempts.failed("alice", from(1), 0);
+        }
+        for number in 0..200_000u32 {
+            attempts.failed(
+                &format!("{number}{}", "x".repeat(60_000 * usize::from(number % 1_000 == 0))),
+                from(number),
+                1,
+            );
+        }
+        let counts = attempts.0.lock().expect("nobody panicked");
+        assert!(counts.len() <= COUNTED_MAX + 3, "{}", counts.len());
+        let longest = |who: &Who| if let Who::User(name) | Who::Pair(name, _) = who { name.len() } else { 0 };
+        assert!(counts.keys().all(|who| longest(who) <= NAME_MAX));
+        drop(counts);
+        assert_eq!(wait(&attempts, "alice", [9, 9, 9, 9], 1), 59, "failures by one name still count");
     }
 
     #[test]

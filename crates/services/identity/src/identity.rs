@@ -1,5 +1,6 @@
 //! The service as a whole: opened on its tables, asked by the doors.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::api_keys::{Keys, Nonces};
 use crate::attempts::Attempts;
 use crate::audit::{Audit, AuditRow};
 use crate::error::IdentityError;
+use crate::flood::Flood;
 use crate::password::HashPool;
 use crate::policy::Policy;
 use crate::sessions::Sessions;
@@ -23,9 +25,14 @@ pub struct IdentityOptions {
     pub hash_threads: usize,
     /// Sign-ins that wait for one at most; further ones get 429.
     pub hash_queue_len_max: usize,
+    /// Sign-ins and requests for tokens of one address in a second; twice as many at once. The rest get 429.
+    pub address_per_s: NonZeroU32,
+    /// The same of one user or client name, from addresses where it has not proven itself; and of a name from an
+    /// address where it has.
+    pub name_per_s: NonZeroU32,
     /// A session ends after this long whatever happens.
     pub session_age: Duration,
-    /// A session ends when it was not used for this long.
+    /// A session ends when it was not used for this long; a stream that is open uses it.
     pub session_idle: Duration,
     /// An access token ends after this long.
     pub token_age: Duration,
@@ -41,6 +48,8 @@ impl Default for IdentityOptions {
         Self {
             hash_threads: (cores / 2).max(1),
             hash_queue_len_max: 32,
+            address_per_s: NonZeroU32::new(50).expect("not zero"),
+            name_per_s: NonZeroU32::new(5).expect("not zero"),
             session_age: Duration::from_hours(12),
             session_idle: Duration::from_mins(30),
             token_age: Duration::from_hours(1),
@@ -68,6 +77,7 @@ pub struct Identity {
     pub(crate) audit: Audit,
     pub(crate) hashing: HashPool,
     pub(crate) attempts: Attempts,
+    pub(crate) flood: Flood,
     pub(crate) sessions: Sessions,
     pub(crate) keys: Keys,
     pub(crate) nonces: Nonces,
@@ -94,6 +104,7 @@ impl Identity {
             audit: Audit::start(store.clone(), Arc::clone(&clock)),
             hashing: HashPool::new(options.hash_threads, options.hash_queue_len_max),
             attempts: Attempts::default(),
+            flood: Flood::new(),
             sessions: Sessions::default(),
             keys: Keys::default(),
             nonces: Nonces::new(),
@@ -171,6 +182,20 @@ impl Gatekeeper for Identity {
                 None => came.session.ok_or(AuthFailure::Missing)?,
             };
             self.holder(token).await.map(|live| Arc::clone(&live.principal))
+        })
+    }
+
+    fn again<'a>(&'a self, principal: &'a Arc<Principal>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        Box::pin(async move {
+            match principal.credential.split_once(':') {
+                Some(("key", id)) => self.signer_again(id).await,
+                Some(("session" | "token", id)) => {
+                    let id = id.parse().map_err(|_| AuthFailure::Ended)?;
+                    self.holder_again(id).await.map(|live| Arc::clone(&live.principal))
+                }
+                // What is configured has no credential that could end.
+                _ => Ok(Arc::clone(principal)),
+            }
         })
     }
 

@@ -7,12 +7,14 @@
 //! *Invariant:* no secret has a default, none is stored that need not be (passwords as argon2id, tokens and partners'
 //! secrets as SHA-256), and none is shown by `Debug` or written to a log.
 //! *Invariant:* what is revoked counts for nobody from the moment the revocation is answered; in other processes on the
-//! same PostgreSQL within five seconds.
+//! same PostgreSQL within five seconds. Whoever holds a stream open asks [`Gatekeeper::again`](heng_ports::Gatekeeper).
 //! *Invariant:* nothing is permitted that no policy permits; if the policy cannot be asked, the answer is no.
 //! *Invariant:* changes are in the audit trail in their own transaction; denials, sign-ins and failures follow in
 //! batches; allowed decisions are counted; what a full queue loses is counted too.
 //! *Invariant:* hashing passwords has its own few threads of low priority and a bounded queue; whoever does not fit is
 //! told when to come back.
+//! *Invariant:* before anything is looked up or hashed for a stranger, its address and the name that it brings must be
+//! inside their rates; the tables of rates and failures are bounded whatever is tried.
 //! *Invariant:* a signed request counts once, also across a restart.
 //!
 //! Deliberately absent: passkeys, risk scores of behaviour and security playbooks (later); encryption of second factors
@@ -24,6 +26,7 @@ mod api_keys;
 mod attempts;
 mod audit;
 mod error;
+mod flood;
 mod identity;
 mod names;
 mod network;

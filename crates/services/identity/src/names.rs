@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+// `tt` and not `literal`: the derive of the schema does not see a name inside of a group that the macro makes.
 macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$own:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$own:meta])* $variant:ident = $text:tt,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema, PartialEq, Eq)]
         pub(crate) enum $name {
@@ -89,5 +90,13 @@ mod tests {
         let roles: Vec<&str> = RoleName::ALL.iter().map(|role| role.name()).collect();
         let known: Vec<&str> = ROLES.iter().map(|(name, _)| *name).filter(|name| *name != "partner").collect();
         assert_eq!(roles, known, "a user is no partner");
+    }
+
+    #[test]
+    fn the_document_tells_the_names_that_are_taken() {
+        let told = |schema| serde_json::to_value(schema).expect("a schema is plain data")["enum"].clone();
+        assert_eq!(told(<ActionName as utoipa::PartialSchema>::schema()), serde_json::json!(ACTIONS));
+        let roles: Vec<&str> = RoleName::ALL.iter().map(|role| role.name()).collect();
+        assert_eq!(told(<RoleName as utoipa::PartialSchema>::schema()), serde_json::json!(roles));
     }
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use heng_ports::{Accounts, Principal, PrincipalKind};
 use subtle::ConstantTimeEq as _;
 
+use crate::attempts::Door;
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
@@ -154,6 +155,24 @@ pub(crate) fn client_of(authorization: Option<&str>, form: &Form) -> Result<(Str
     }
 }
 
+/// What is stored of a partner, with a fresh secret.
+pub(crate) fn partner_row(new: &NewPartner) -> Result<(PrincipalRow, Secret), IdentityError> {
+    check_name(&new.name)?;
+    check_scopes(&new.scopes, "/scopes")?;
+    check_accounts(&new.accounts, PrincipalKind::Partner)?;
+    let secret = Secret::new(format!("hps_{}", base32(&random::<32>()).to_ascii_lowercase()));
+    let row = PrincipalRow {
+        kind: PrincipalKind::Partner.name().to_owned(),
+        name: new.name.clone(),
+        roles: "partner".to_owned(),
+        accounts: accounts_text(&new.accounts),
+        scopes: text_of(&new.scopes),
+        secret: Some(digest(secret.expose().as_bytes()).to_vec()),
+        ..PrincipalRow::default()
+    };
+    Ok((row, secret))
+}
+
 impl Identity {
     /// The partner that proves itself.
     pub(crate) async fn prove_partner(
@@ -162,7 +181,9 @@ impl Identity {
         address: Option<IpAddr>,
     ) -> Result<PrincipalRow, Refused> {
         let now = self.clock.now();
-        // The address alone is counted: the secret has 256 random bits, so nobody guesses it, and nobody shall be able
+        let rates = (&self.flood, &self.options);
+        self.attempts.knock(rates, Door::Token, (name, address), now)?;
+        // Of failures the address alone is counted: the secret has 256 random bits, so nobody guesses it, and nobody shall be able
         // to make a partner wait by naming it.
         self.attempts.check("", address, now)?;
         let mut look = self.store.read().await.map_err(IdentityError::from)?;
@@ -172,12 +193,14 @@ impl Identity {
         let stored = found.as_ref().and_then(|row| row.secret.clone()).unwrap_or_else(|| vec![0; 32]);
         let right: bool = given.as_slice().ct_eq(&stored).into();
         let partner = found.filter(|row| right && !row.disabled && kind_of(&row.kind) == PrincipalKind::Partner);
-        partner.ok_or_else(|| {
+        let Some(partner) = partner else {
             self.attempts.failed_from(address, now);
             let note = AuditRow::of(now, "token", "failed").from(address).telling("wrong client or secret");
             self.audit.note(AuditRow { name: name.chars().take(64).collect(), ..note });
-            Refused::Client
-        })
+            return Err(Refused::Client);
+        };
+        self.attempts.succeeded(name, address, now);
+        Ok(partner)
     }
 
     /// An access token for a partner. Without `scope` it reaches as far as the partner may ask for.
@@ -238,19 +261,7 @@ impl Identity {
         new: NewPartner,
         key: Option<RepeatKey<'_>>,
     ) -> Result<Once<MadePartner>, IdentityError> {
-        check_name(&new.name)?;
-        check_scopes(&new.scopes, "/scopes")?;
-        check_accounts(&new.accounts, PrincipalKind::Partner)?;
-        let secret = Secret::new(format!("hps_{}", base32(&random::<32>()).to_ascii_lowercase()));
-        let row = PrincipalRow {
-            kind: PrincipalKind::Partner.name().to_owned(),
-            name: new.name.clone(),
-            roles: "partner".to_owned(),
-            accounts: accounts_text(&new.accounts),
-            scopes: text_of(&new.scopes),
-            secret: Some(digest(secret.expose().as_bytes()).to_vec()),
-            ..PrincipalRow::default()
-        };
+        let (row, secret) = partner_row(&new)?;
         let made = self.insert_principal(by, row, "partner.created", key).await?;
         Ok(made.map(|id| MadePartner { id, client_id: new.name, client_secret: secret }))
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use heng_ports::{AuthFailure, Principal, PrincipalKind};
 
+use crate::attempts::Door;
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
@@ -44,12 +45,45 @@ impl Live {
         let idle = self.idle_nanos > 0 && self.used_at.load(Ordering::Relaxed).saturating_add(self.idle_nanos) <= now;
         now >= self.expires_at || idle
     }
+
+    /// Notes that it was used, unless it has ended.
+    fn used(self: Arc<Self>, now: i64) -> Result<Arc<Self>, AuthFailure> {
+        if self.ended(now) {
+            return Err(AuthFailure::Ended);
+        }
+        self.used_at.fetch_max(now, Ordering::Relaxed);
+        Ok(self)
+    }
 }
 
-/// Sessions by the hash of their token.
+/// How a session is looked up.
+#[derive(Clone, Copy)]
+enum Named {
+    /// By the hash of its token.
+    Token([u8; 32]),
+    /// By its id.
+    Id(u64),
+}
+
+/// Sessions by the hash of their token, and that by their id.
+#[derive(Default)]
+struct Remembered {
+    by_token: HashMap<[u8; 32], Arc<Live>>,
+    by_id: HashMap<u64, [u8; 32]>,
+}
+
+impl Remembered {
+    fn retain(&mut self, keep: impl Fn(&Live) -> bool) {
+        self.by_token.retain(|_, live| keep(live));
+        let by_token = &self.by_token;
+        self.by_id.retain(|_, token| by_token.contains_key(token));
+    }
+}
+
+/// Sessions as they are remembered.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    by_token: RwLock<HashMap<[u8; 32], Arc<Live>>>,
+    remembered: RwLock<Remembered>,
     /// Counts revocations: what was read before one must not be remembered after it.
     revocations: AtomicU64,
 }
@@ -57,28 +91,34 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Sessions and tokens that were used here and have not ended.
     pub(crate) fn count(&self) -> usize {
-        self.by_token.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.remembered.read().unwrap_or_else(PoisonError::into_inner).by_token.len()
     }
 
     fn find(&self, token: &[u8; 32]) -> Option<Arc<Live>> {
-        self.by_token.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+        self.remembered.read().unwrap_or_else(PoisonError::into_inner).by_token.get(token).cloned()
+    }
+
+    fn find_id(&self, id: u64) -> Option<Arc<Live>> {
+        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        remembered.by_id.get(&id).and_then(|token| remembered.by_token.get(token)).cloned()
     }
 
     fn remember(&self, token: [u8; 32], live: &Arc<Live>, seen: u64) {
-        let mut by_token = self.by_token.write().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if self.revocations.load(Ordering::SeqCst) != seen {
             return;
         }
-        if by_token.len() >= REMEMBERED_MAX {
-            by_token.clear();
+        if remembered.by_token.len() >= REMEMBERED_MAX {
+            remembered.retain(|_| false);
         }
-        by_token.insert(token, Arc::clone(live));
+        remembered.by_token.insert(token, Arc::clone(live));
+        remembered.by_id.insert(live.id, token);
     }
 
     fn forget(&self, gone: impl Fn(&Live) -> bool) {
-        let mut by_token = self.by_token.write().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        by_token.retain(|_, live| !gone(live));
+        remembered.retain(|live| !gone(live));
     }
 
     pub(crate) fn forget_principal(&self, id: u64) {
@@ -91,10 +131,10 @@ impl Sessions {
 
     /// Forgets what has ended, and tells which uses are not written yet.
     pub(crate) fn sweep(&self, now: i64) -> Vec<(u64, i64)> {
-        let mut by_token = self.by_token.write().unwrap_or_else(PoisonError::into_inner);
-        by_token.retain(|_, live| !live.ended(now));
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|live| !live.ended(now));
         let mut used = Vec::new();
-        for live in by_token.values() {
+        for live in remembered.by_token.values() {
             let at = live.used_at.load(Ordering::Relaxed);
             // An eighth of the idle time is exact enough to survive a restart.
             if live.idle_nanos > 0 && at - live.written_at.load(Ordering::Relaxed) > live.idle_nanos / 8 {
@@ -156,6 +196,8 @@ impl Identity {
     /// If the proof is not good, after too many failures, or if too many sign in at once.
     pub async fn sign_in(&self, by: SignIn) -> Result<SignedIn, IdentityError> {
         let now = self.clock.now();
+        let rates = (&self.flood, &self.options);
+        self.attempts.knock(rates, Door::SignIn, (&by.user, by.address), now)?;
         self.attempts.check(&by.user, by.address, now)?;
         let found = store::principal_named(&mut self.store.read().await?, &by.user).await?;
         let known = found.filter(|row| !row.disabled && row.password.is_some());
@@ -255,20 +297,32 @@ impl Identity {
         let fresh = |live: &Arc<Live>| self.compare_nanos.is_none_or(|nanos| now - live.compared_at < nanos);
         let live = match known {
             Some(live) if fresh(&live) => live,
-            known => self.load_session(hash, known, now).await?,
+            known => self.load_session(Named::Token(hash), known, now).await?,
         };
-        if live.ended(now) {
-            return Err(AuthFailure::Ended);
-        }
-        live.used_at.fetch_max(now, Ordering::Relaxed);
-        Ok(live)
+        live.used(now)
     }
 
-    async fn load_session(&self, hash: [u8; 32], known: Option<Arc<Live>>, now: i64) -> Result<Arc<Live>, AuthFailure> {
+    /// Who holds the session or token with this id, for a stream that it opened. A stream counts as use.
+    pub(crate) async fn holder_again(&self, id: u64) -> Result<Arc<Live>, AuthFailure> {
+        let now = self.clock.now();
+        let known = self.sessions.find_id(id);
+        let fresh = |live: &Arc<Live>| self.compare_nanos.is_none_or(|nanos| now - live.compared_at < nanos / 2);
+        let live = match known {
+            Some(live) if fresh(&live) => live,
+            known => self.load_session(Named::Id(id), known, now).await?,
+        };
+        live.used(now)
+    }
+
+    async fn load_session(&self, named: Named, known: Option<Arc<Live>>, now: i64) -> Result<Arc<Live>, AuthFailure> {
         let seen = self.sessions.revocations.load(Ordering::SeqCst);
         let loaded = async {
             let mut look = self.store.read().await?;
-            let Some(session) = store::session_of_token(&mut look, &hash).await? else { return Ok(None) };
+            let session = match named {
+                Named::Token(hash) => store::session_of_token(&mut look, &hash).await?,
+                Named::Id(id) => store::session(&mut look, id).await?,
+            };
+            let Some(session) = session else { return Ok(None) };
             let principal = store::principal(&mut look, session.principal).await?;
             Ok::<_, IdentityError>(principal.map(|principal| (session, principal)))
         };
@@ -292,7 +346,9 @@ impl Identity {
             written_at: AtomicI64::new(session.used_at),
             compared_at: now,
         });
-        self.sessions.remember(hash, &live, seen);
+        if let Ok(hash) = session.token.as_slice().try_into() {
+            self.sessions.remember(hash, &live, seen);
+        }
         Ok(live)
     }
 

@@ -8,6 +8,7 @@ use heng_store::Sql;
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
+use crate::oauth::{MadePartner, NewPartner, partner_row};
 use crate::secret::{Secret, base32, random};
 use crate::sessions::{Opened, Way};
 use crate::store::{self, PrincipalRow};
@@ -41,6 +42,30 @@ impl Identity {
         self.sessions.forget_principal(id);
         self.keys.forget_principal(id);
         Ok(MadeUser { id, password })
+    }
+
+    /// Makes a partner; or gives the partner of this name a fresh secret and these scopes and accounts. Tokens that were
+    /// given before go on.
+    ///
+    /// # Errors
+    /// If the name is a user's, a field cannot be that, or the tables fail.
+    pub async fn renew_partner(&self, new: NewPartner) -> Result<MadePartner, IdentityError> {
+        let Some(id) = self.user_named(&new.name).await? else { return self.make_partner(None, new).await };
+        let (fresh, secret) = partner_row(&new)?;
+        let now = self.clock.now();
+        let mut change = self.store.begin().await?;
+        let update = "UPDATE principals SET secret = $1, scopes = $2, accounts = $3, disabled = $4, changed_at = $5
+            WHERE id = $6 AND kind = $7";
+        let update = Sql::new(update).bind(fresh.secret).bind(fresh.scopes).bind(fresh.accounts);
+        let update = update.bind(false).bind(now).bind(id).bind(fresh.kind);
+        if change.connection().execute(update).await? == 0 {
+            return Err(IdentityError::Clash(format!("the name {} is taken", new.name)));
+        }
+        let note = AuditRow::of(now, "partner.renewed", "done").on(format!("principal:{id}"));
+        store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;
+        change.commit().await?;
+        self.sessions.forget_principal(id);
+        Ok(MadePartner { id, client_id: new.name, client_secret: secret })
     }
 
     /// Who this is, without any credential; `None` if there is no such principal.

@@ -246,6 +246,7 @@ pub(crate) enum KeyKindName {
 
 /// A key.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ApiKeyShown)]
 pub(crate) struct KeyShown {
     /// Its id: the header x-heng-key.
     pub(crate) id: String,

@@ -17,7 +17,8 @@ use heng_transport::{Api, Caller, FieldProblem, Operation, Params, PathText, Pro
 use crate::history::{self, Wanted};
 use crate::indicators::{WINDOW_MAX, WINDOWS_MAX};
 use crate::market::Listing;
-use crate::places::Place;
+use crate::past::Past;
+use crate::places::{Carrier, Place};
 use crate::push::{
     Control, DEPTH, Entitlement, Entry, Format, Frame, Granted, Opening, SNAPSHOT, View, What, serve_socket,
     stream_events,
@@ -58,11 +59,12 @@ fn read(path: &'static str, id: &'static str, summary: &'static str) -> Operatio
 
 fn of_symbol(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
     let operation = read(path, id, summary).path("symbol", "The symbol, for example 600519.SH.");
-    operation.refuses(404, "There is no such instrument.")
+    operation.refuses(404, "There is no such instrument, or no command has the sequence of min_sequence yet.")
 }
 
 fn pictures(api: &mut Api<Arc<MarketData>>) {
     let list = read("/v1/market", "listMarket", "All instruments with their last price, change, volume and phase.");
+    let list = list.refuses(404, "No command has the sequence of min_sequence yet.");
     api.add(list.query::<ListQuery>().answers::<MarketList>(200, "The instruments, by symbol."), list_market);
     let depth = of_symbol("/v1/market/{symbol}/depth", "showDepth", "The book of an instrument.");
     api.add(depth.query::<DepthQuery>().answers::<MarketDepth>(200, "The best levels."), show_depth);
@@ -125,10 +127,13 @@ fn no_instrument() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, Reason::NOT_FOUND, "there is no instrument with this symbol")
 }
 
-fn no_answer(asked: u64, at: u64) -> Problem {
-    let detail = format!("market data is at command {at}, asked for {asked}");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NO_ANSWER, detail).retry_after_s(1)
-}
+/// A read asked for a sequence that no command has.
+const BEYOND: Reason = Reason {
+    number: 0,
+    name: "BeyondTheRecord",
+    english: "No command has the asked sequence yet.",
+    chinese: "尚无该序号的指令",
+};
 
 fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Problem> {
     match asked.unwrap_or(usual) {
@@ -147,13 +152,25 @@ fn span(from: Option<&str>, to: Option<&str>) -> Result<Span, Problem> {
 }
 
 impl MarketData {
+    /// A sequence that nobody can know yet is a mistake of the caller, not a lag of ours. The wait comes first, because
+    /// another role may know of a command before this one does.
+    fn no_answer(&self, asked: u64, at: u64) -> Problem {
+        let head = self.source.head().0;
+        if asked > head {
+            let detail = format!("the last durable command is {head}, asked for {asked}");
+            return Problem::new(StatusCode::NOT_FOUND, BEYOND, detail);
+        }
+        let detail = format!("market data is at command {at}, asked for {asked}");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NO_ANSWER, detail).retry_after_s(1)
+    }
+
     /// The newest frame, which holds at least `min`; and the command that it is current as of.
     async fn frame(&self, min: Option<u64>) -> Result<(Arc<Frame>, u64), Problem> {
         let min = min.unwrap_or(0);
         let mut current = self.current.clone();
         let reached = tokio::time::timeout(self.wait_max, current.wait_for(|current| *current >= min)).await;
         let Ok(Ok(as_of)) = reached.map(|reached| reached.map(|as_of| *as_of)) else {
-            return Err(no_answer(min, *self.current.borrow()));
+            return Err(self.no_answer(min, *self.current.borrow()));
         };
         // The tape moves first, so it is never older than the sequence that was read before it.
         Ok((Arc::clone(self.tape.borrow().newest()), as_of))
@@ -163,7 +180,7 @@ impl MarketData {
     async fn tables(&self, min: Option<u64>) -> Result<Snapshot, Problem> {
         let min = min.unwrap_or(0);
         if min > 0 && !self.status.wait_stored(min, self.wait_max).await {
-            return Err(no_answer(min, self.status.stored()));
+            return Err(self.no_answer(min, self.status.stored()));
         }
         self.store.snapshot().await.map_err(|error| Problem::internal(&error))
     }
@@ -175,10 +192,14 @@ impl MarketData {
         Ok((Arc::clone(&view.picture.listing), frame.date))
     }
 
-    fn place(&self, caller: &Caller) -> Result<Place, Problem> {
+    fn past(&self) -> Option<&dyn Past> {
+        self.past.as_deref()
+    }
+
+    fn place(&self, caller: &Caller, carrier: Carrier) -> Result<Place, Problem> {
         let most = (self.push.streams_max, self.push.principal_streams_max);
         self.places
-            .take(&caller.principal, most)
+            .take(&caller.principal, carrier, most)
             .map_err(|detail| Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::OVERLOADED, detail).retry_after_s(5))
     }
 }
@@ -293,8 +314,8 @@ async fn list_candles(
     let (listing, _) = market.listing(&symbol, query.min_sequence).await?;
     let mut tables = market.tables(query.min_sequence).await?;
     let as_of_sequence = tables.as_of();
-    let found = history::candles(tables.connection(), &listing, wanted).await;
-    let (candles, factors) = found.map_err(|error| Problem::internal(&error))?;
+    let found = history::candles(tables.connection(), (&listing, market.past()), wanted).await;
+    let found = found.map_err(|error| Problem::internal(&error))?;
     let factor =
         |(date, rate): (TradeDate, heng_model::Rate)| FactorShown { date: date.to_string(), factor: rate.to_string() };
     Ok(Json(CandleList {
@@ -302,8 +323,9 @@ async fn list_candles(
         symbol,
         period: wanted.period,
         adjust: wanted.adjust,
-        items: candles.iter().map(history::candle_shown).collect(),
-        factors: factors.list().map(factor).collect(),
+        items: found.candles.iter().map(history::candle_shown).collect(),
+        generated_until: found.generated_until.map(|date| date.to_string()),
+        factors: found.factors.list().map(factor).collect(),
     }))
 }
 
@@ -316,9 +338,9 @@ async fn show_intraday(
     let date = date("date", query.date.as_deref())?.unwrap_or(today);
     let mut tables = market.tables(query.min_sequence).await?;
     let as_of_sequence = tables.as_of();
-    let found = history::one_day(tables.connection(), &listing, date).await;
-    let (rows, prev_close) = found.map_err(|error| Problem::internal(&error))?;
-    Ok(Json(Intraday { as_of_sequence, ..history::intraday(&listing, date, &rows, prev_close) }))
+    let found = history::one_day(tables.connection(), (&listing, market.past()), date).await;
+    let day = found.map_err(|error| Problem::internal(&error))?;
+    Ok(Json(Intraday { as_of_sequence, ..history::intraday(&listing, date, &day) }))
 }
 
 async fn show_fund_flow(
@@ -330,9 +352,9 @@ async fn show_fund_flow(
     let date = date("date", query.date.as_deref())?.unwrap_or(today);
     let mut tables = market.tables(query.min_sequence).await?;
     let as_of_sequence = tables.as_of();
-    let found = history::one_day(tables.connection(), &listing, date).await;
-    let (rows, _) = found.map_err(|error| Problem::internal(&error))?;
-    Ok(Json(FundFlow { as_of_sequence, ..history::fund_flow(&listing, date, &rows, &market.thresholds) }))
+    let found = history::one_day(tables.connection(), (&listing, market.past()), date).await;
+    let day = found.map_err(|error| Problem::internal(&error))?;
+    Ok(Json(FundFlow { as_of_sequence, ..history::fund_flow(&listing, date, &day, &market.thresholds) }))
 }
 
 fn parameters(query: &IndicatorQuery) -> Result<Vec<u32>, Problem> {
@@ -362,10 +384,11 @@ async fn show_indicator(
     let mut tables = market.tables(query.min_sequence).await?;
     let as_of_sequence = tables.as_of();
     let more = Wanted { limit: wanted.limit + query.name.warm_up(&parameters), ..wanted };
-    let found = history::candles(tables.connection(), &listing, more).await;
-    let (candles, _) = found.map_err(|error| Problem::internal(&error))?;
-    let shown = history::indicator((query.name, &parameters), wanted, &symbol, &candles);
-    Ok(Json(IndicatorShown { as_of_sequence, ..shown }))
+    let found = history::candles(tables.connection(), (&listing, market.past()), more).await;
+    let found = found.map_err(|error| Problem::internal(&error))?;
+    let shown = history::indicator((query.name, &parameters), wanted, &symbol, &found.candles);
+    let generated_until = found.generated_until.map(|date| date.to_string());
+    Ok(Json(IndicatorShown { as_of_sequence, generated_until, ..shown }))
 }
 
 /// A page of another site may open a socket with the session's cookie, so a browser's origin must be our own.
@@ -402,8 +425,8 @@ async fn stream_market(
         Ok(Entry { index, what: granted.what, candles: granted.candles, fresh: true })
     };
     let entries = symbols.iter().map(entry).collect::<Result<Vec<Entry>, Problem>>()?;
-    let place = market.place(&caller)?;
-    let events = stream_events(market.tape.clone(), level, &entries, place);
+    let place = market.place(&caller, Carrier::Events)?;
+    let events = stream_events(market.tape.clone(), level, &entries, (place, caller.standing()));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -418,7 +441,7 @@ async fn open_socket(
         let detail = "a page of another origin may not open this stream";
         return Err(Problem::new(StatusCode::FORBIDDEN, Reason::FORBIDDEN, detail));
     }
-    let place = market.place(&caller)?;
+    let place = market.place(&caller, Carrier::WebSocket)?;
     let limits = market.push;
     let upgrade = upgrade
         .protocols([Format::Json.protocol(), Format::Binary.protocol()])
@@ -429,6 +452,6 @@ async fn open_socket(
     let level = Entitlement::of(&caller.principal);
     let binary = upgrade.selected_protocol().is_some_and(|name| name == Format::Binary.protocol());
     let format = if binary { Format::Binary } else { Format::Json };
-    let opening = Opening { tape: market.tape.clone(), limits, format, level, place };
+    let opening = Opening { tape: market.tape.clone(), limits, format, level, place, standing: caller.standing() };
     Ok(upgrade.on_upgrade(move |socket| serve_socket(socket, opening)))
 }

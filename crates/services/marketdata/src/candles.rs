@@ -82,6 +82,16 @@ impl Period {
         }
     }
 
+    /// The first date that the candle of this date may hold.
+    pub(crate) fn first_date(self, date: TradeDate) -> TradeDate {
+        let back = match self {
+            Self::Week => (date.days() + 3).rem_euclid(7),
+            Self::Month => i64::from(date.number() % 100) - 1,
+            _ => 0,
+        };
+        date.plus_days(-back).unwrap_or(date)
+    }
+
     /// A number that days of the same candle share.
     fn of_date(self, date: TradeDate) -> i64 {
         match self {

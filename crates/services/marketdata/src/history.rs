@@ -7,6 +7,7 @@ use crate::candles::{Adjustment, Candle, Factors, Period, of_days, of_minutes};
 use crate::flow::{Flow, FlowThresholds, InOut};
 use crate::indicators::{Indicator, Row};
 use crate::market::Listing;
+use crate::past::{Past, PastOf};
 use crate::push::{instant, price_or_null};
 use crate::session::Session;
 use crate::shapes::{CandleShown, FlowPoint, FlowShown, FundFlow, IndicatorShown, Intraday, IntradayPoint, LineShown};
@@ -26,21 +27,34 @@ pub(crate) struct Wanted {
     pub(crate) limit: usize,
 }
 
+/// What was found.
+pub(crate) struct Found {
+    pub(crate) candles: Vec<Candle>,
+    pub(crate) factors: Factors,
+    /// Up to this date the candles do not come from the record.
+    pub(crate) generated_until: Option<TradeDate>,
+}
+
 /// Candles, oldest first, the newest `limit` of the span; and the factors of all ex-right days.
 pub(crate) async fn candles(
     connection: &mut Connection,
-    listing: &Listing,
+    (listing, past): (&Listing, Option<&dyn Past>),
     wanted: Wanted,
-) -> Result<(Vec<Candle>, Factors), StoreError> {
+) -> Result<Found, StoreError> {
     let all = (TradeDate::NONE, TradeDate::from_number(21_991_231).unwrap_or_default());
+    let past = past.map(|past| PastOf::new(past, listing.id));
     let mut days = store::days(connection, listing.id, all, DAYS_MAX).await?;
+    days.extend(past.iter().flat_map(|past| past.days().collect::<Vec<_>>().into_iter().rev()));
     days.reverse();
     let factors = Factors::of(&days);
     let mut candles = match wanted.period.minutes() {
         Some(minutes) => {
             // One more bar than wanted, because the oldest may be cut.
             let rows = ((wanted.limit as i64 + 1) * wanted.period.parts()).min(MINUTES_MAX);
+            let least = rows as usize;
             let mut rows = store::minutes(connection, listing.id, wanted.span, rows).await?;
+            let missing = least.saturating_sub(rows.len());
+            rows.extend(past.iter().flat_map(|past| past.minutes(wanted.span, missing)));
             rows.reverse();
             of_minutes(&rows, listing.board, minutes)
         }
@@ -52,7 +66,11 @@ pub(crate) async fn candles(
     };
     candles.drain(..candles.len().saturating_sub(wanted.limit));
     factors.adjust(&mut candles, wanted.adjust);
-    Ok((candles, factors))
+    // A week or month that the record begins in is made of both; its first day decides.
+    let last = past.and_then(|past| past.last());
+    let first = candles.first().map(|(time, _)| wanted.period.first_date(time.date));
+    let generated_until = last.filter(|last| first.is_some_and(|first| first <= *last));
+    Ok(Found { candles, factors, generated_until })
 }
 
 pub(crate) fn candle_shown((time, bar): &Candle) -> CandleShown {
@@ -68,16 +86,32 @@ pub(crate) fn candle_shown((time, bar): &Candle) -> CandleShown {
     }
 }
 
-/// The minutes of one day, oldest first, with its reference price.
+/// One day of an instrument.
+pub(crate) struct OneDay {
+    /// Its minutes, oldest first.
+    pub(crate) rows: Vec<MinuteRow>,
+    /// Its reference price, if something traded.
+    pub(crate) prev_close: Option<Price>,
+    /// Whether it is from before the record.
+    pub(crate) generated: bool,
+}
+
+/// One day.
 pub(crate) async fn one_day(
     connection: &mut Connection,
-    listing: &Listing,
+    (listing, past): (&Listing, Option<&dyn Past>),
     date: TradeDate,
-) -> Result<(Vec<MinuteRow>, Option<Price>), StoreError> {
+) -> Result<OneDay, StoreError> {
+    let past = past.map(|past| PastOf::new(past, listing.id));
+    if let Some(day) = past.as_ref().and_then(|past| past.days().find(|day| day.date == date)) {
+        let mut rows = past.map(|past| past.minutes((date, date), 1)).unwrap_or_default();
+        rows.reverse();
+        return Ok(OneDay { rows, prev_close: Some(day.prev_close), generated: true });
+    }
     let mut rows = store::minutes(connection, listing.id, (date, date), 1_000).await?;
     rows.reverse();
     let day = store::days(connection, listing.id, (date, date), 1).await?.pop();
-    Ok((rows, day.map(|day| day.prev_close)))
+    Ok(OneDay { rows, prev_close: day.map(|day| day.prev_close), generated: false })
 }
 
 fn minute_name(session: Session, date: TradeDate, slot: u16) -> String {
@@ -91,7 +125,8 @@ fn average(turnover: Money, volume: Qty) -> String {
 }
 
 /// The intraday line: a point for every minute from the first trade to the last, those without trades included.
-pub(crate) fn intraday(listing: &Listing, date: TradeDate, rows: &[MinuteRow], prev_close: Option<Price>) -> Intraday {
+pub(crate) fn intraday(listing: &Listing, date: TradeDate, day: &OneDay) -> Intraday {
+    let OneDay { rows, prev_close, generated } = day;
     let session = Session::of(listing.board);
     let (mut volume, mut turnover) = (0i64, 0i64);
     let mut items: Vec<IntradayPoint> = Vec::with_capacity(rows.len());
@@ -130,6 +165,7 @@ pub(crate) fn intraday(listing: &Listing, date: TradeDate, rows: &[MinuteRow], p
         symbol: listing.symbol.clone(),
         date: (date != TradeDate::NONE).then(|| date.to_string()),
         prev_close: prev_close.or(Some(listing.prev_close)).and_then(price_or_null),
+        generated: *generated,
         minutes: session.minutes(),
         items,
         after_hours_volume: after_hours.to_string(),
@@ -144,7 +180,7 @@ fn flow_shown(flow: InOut) -> FlowShown {
 pub(crate) fn fund_flow(
     listing: &Listing,
     date: TradeDate,
-    rows: &[MinuteRow],
+    OneDay { rows, generated, .. }: &OneDay,
     thresholds: &FlowThresholds,
 ) -> FundFlow {
     let session = Session::of(listing.board);
@@ -172,6 +208,7 @@ pub(crate) fn fund_flow(
         medium_from: thresholds.medium.to_string(),
         large_from: thresholds.large.to_string(),
         source: thresholds.source.to_owned(),
+        generated: *generated,
         items,
     }
 }
@@ -206,6 +243,7 @@ pub(crate) fn indicator(
         period: wanted.period,
         adjust: wanted.adjust,
         params: parameters.to_vec(),
+        generated_until: None,
         times: candles[from..].iter().map(|(time, _)| time.text()).collect(),
         lines: indicator.compute(&rows, parameters).into_iter().map(shown).collect(),
     }

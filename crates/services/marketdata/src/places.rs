@@ -15,6 +15,7 @@ pub(crate) struct Places {
 #[derive(Debug, Default)]
 struct Open {
     all: usize,
+    sockets: usize,
     by_principal: BTreeMap<u64, usize>,
 }
 
@@ -24,6 +25,14 @@ pub(crate) struct Place {
     places: Arc<Places>,
     principal: u64,
     name: String,
+    socket: bool,
+}
+
+/// What a stream is carried by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    WebSocket,
+    Events,
 }
 
 impl Places {
@@ -31,6 +40,7 @@ impl Places {
     pub(crate) fn take(
         self: &Arc<Self>,
         principal: &heng_ports::Principal,
+        carrier: Carrier,
         (all_max, own_max): (usize, usize),
     ) -> Result<Place, &'static str> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,12 +53,19 @@ impl Places {
         }
         *own += 1;
         open.all += 1;
-        Ok(Place { places: Arc::clone(self), principal: principal.id, name: principal.name.clone() })
+        let socket = carrier == Carrier::WebSocket;
+        open.sockets += usize::from(socket);
+        Ok(Place { places: Arc::clone(self), principal: principal.id, name: principal.name.clone(), socket })
     }
 
     /// How many are open.
     pub(crate) fn open(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).all
+    }
+
+    /// How many of these are WebSockets.
+    pub(crate) fn sockets(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).sockets
     }
 
     /// Times that missed updates were replaced by snapshots.
@@ -77,6 +94,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.places.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all -= 1;
+        open.sockets -= usize::from(self.socket);
         if let Some(own) = open.by_principal.get_mut(&self.principal) {
             *own -= 1;
             if *own == 0 {

@@ -11,6 +11,7 @@ use heng_transport::{Check, Health, Metrics};
 use tokio::sync::watch;
 
 use crate::flow::FlowThresholds;
+use crate::past::Past;
 use crate::places::Places;
 use crate::push::{Publisher, PushLimits, Tape};
 use crate::status::MarketStatus;
@@ -28,6 +29,8 @@ pub struct MarketOptions {
     pub source: Arc<dyn EventSource>,
     /// What subscribers may take.
     pub push: PushLimits,
+    /// What was before the record; only for demonstrations, never beside real data.
+    pub past: Option<Arc<dyn Past>>,
     /// Steps of the fund flow.
     pub thresholds: FlowThresholds,
     /// Calendar days for which single trades are kept; bars of days stay.
@@ -46,6 +49,7 @@ impl MarketOptions {
             file,
             source,
             push: PushLimits::default(),
+            past: None,
             thresholds: FlowThresholds::CUSTOMARY,
             keep_trades_days: 14,
             keep_minutes_days: 400,
@@ -59,6 +63,8 @@ impl MarketOptions {
 pub struct PushCounts {
     /// Streams that are open: WebSocket and SSE together.
     pub streams: usize,
+    /// How many of these are WebSockets.
+    pub sockets: usize,
     /// Times that missed updates were replaced by snapshots, since the start.
     pub conflated: u64,
     /// Streams that were dropped, since the start.
@@ -73,8 +79,10 @@ pub struct MarketData {
     pub(crate) current: watch::Receiver<u64>,
     pub(crate) places: Arc<Places>,
     pub(crate) push: PushLimits,
+    pub(crate) past: Option<Arc<dyn Past>>,
     pub(crate) thresholds: FlowThresholds,
     pub(crate) wait_max: Duration,
+    pub(crate) source: Arc<dyn EventSource>,
     stop: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -92,6 +100,7 @@ impl MarketData {
         let (tape, current) = (publisher.tape(), publisher.current());
         let stop = Arc::new(AtomicBool::new(false));
         tokio::spawn(watch_head(Arc::clone(&options.source), Arc::clone(&status), Arc::clone(&stop)));
+        let source = Arc::clone(&options.source);
         let follower = Follower {
             source: options.source,
             store: store.clone(),
@@ -111,8 +120,10 @@ impl MarketData {
             current,
             places: Arc::new(Places::default()),
             push: options.push,
+            past: options.past,
             thresholds: options.thresholds,
             wait_max: options.wait_max,
+            source,
             stop,
             thread: Mutex::new(Some(thread)),
         };
@@ -125,11 +136,20 @@ impl MarketData {
         Arc::clone(&self.status)
     }
 
+    /// Waits until the books that are shown hold everything up to `sequence`; false if that takes longer than `wait_max`.
+    /// Before, a subscriber is told of instruments that they do not exist.
+    pub async fn wait_shown(&self, sequence: u64, wait_max: Duration) -> bool {
+        let mut current = self.current.clone();
+        let reached = current.wait_for(|current| *current >= sequence);
+        matches!(tokio::time::timeout(wait_max, reached).await, Ok(Ok(_)))
+    }
+
     /// What the push is doing.
     #[must_use]
     pub fn push_counts(&self) -> PushCounts {
         let places = &self.places;
-        PushCounts { streams: places.open(), conflated: places.conflated(), dropped: places.dropped() }
+        let (streams, sockets) = (places.open(), places.sockets());
+        PushCounts { streams, sockets, conflated: places.conflated(), dropped: places.dropped() }
     }
 
     /// Stops following; everything that was taken is stored when this returns. Blocks for as long as a write takes, so

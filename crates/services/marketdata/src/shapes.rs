@@ -307,6 +307,8 @@ pub(crate) struct CandleList {
     pub(crate) period: Period,
     pub(crate) adjust: Adjustment,
     pub(crate) items: Vec<CandleShown>,
+    /// Up to this date the candles were made up for the demonstration; null = all come from the record.
+    pub(crate) generated_until: Option<String>,
     /// Ex-right days with their factors; prices before such a day × factor compare with prices from it on.
     pub(crate) factors: Vec<FactorShown>,
 }
@@ -338,6 +340,8 @@ pub(crate) struct Intraday {
     pub(crate) symbol: String,
     pub(crate) date: Option<String>,
     pub(crate) prev_close: Option<String>,
+    /// Whether the day is from before the record and was made up for the demonstration.
+    pub(crate) generated: bool,
     /// Minutes that the whole day has.
     pub(crate) minutes: u16,
     pub(crate) items: Vec<IntradayPoint>,
@@ -382,6 +386,8 @@ pub(crate) struct FundFlow {
     pub(crate) large_from: String,
     /// Where these two come from.
     pub(crate) source: String,
+    /// Whether the day is from before the record and was made up for the demonstration.
+    pub(crate) generated: bool,
     pub(crate) items: Vec<FlowPoint>,
 }
 
@@ -402,6 +408,8 @@ pub(crate) struct IndicatorShown {
     pub(crate) period: Period,
     pub(crate) adjust: Adjustment,
     pub(crate) params: Vec<u32>,
+    /// Up to this date what the lines are made of was made up for the demonstration; null = nothing was.
+    pub(crate) generated_until: Option<String>,
     pub(crate) times: Vec<String>,
     pub(crate) lines: Vec<LineShown>,
 }
@@ -410,7 +418,7 @@ pub(crate) struct IndicatorShown {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
 }
 
@@ -418,7 +426,7 @@ pub(crate) struct ReadQuery {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// Symbols behind this one.
     #[param(max_length = 32)]
@@ -432,7 +440,7 @@ pub(crate) struct ListQuery {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DepthQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// Levels of a side at most; level 1 shows five.
     #[param(minimum = 1, maximum = 10, default = 10)]
@@ -443,7 +451,7 @@ pub(crate) struct DepthQuery {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TradesQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// Only those before this place, `next_before` of an answer. Needs level 2.
     #[param(max_length = 40, pattern = "^[0-9]{1,19}[.][0-9]{1,9}$")]
@@ -457,7 +465,7 @@ pub(crate) struct TradesQuery {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CandlesQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// Period; a day if it is left out.
     #[param(inline)]
@@ -466,10 +474,10 @@ pub(crate) struct CandlesQuery {
     #[param(inline)]
     pub(crate) adjust: Option<Adjustment>,
     /// First date.
-    #[param(format = "date", min_length = 10, max_length = 10)]
+    #[param(format = "date", pattern = "^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
     pub(crate) from: Option<String>,
     /// Last date.
-    #[param(format = "date", min_length = 10, max_length = 10)]
+    #[param(format = "date", pattern = "^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
     pub(crate) to: Option<String>,
     /// Most candles of the answer, the newest ones.
     #[param(minimum = 1, maximum = 1000, default = 240)]
@@ -480,10 +488,10 @@ pub(crate) struct CandlesQuery {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DateQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// The date; the open one, or the last, if it is left out.
-    #[param(format = "date", min_length = 10, max_length = 10)]
+    #[param(format = "date", pattern = "^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
     pub(crate) date: Option<String>,
 }
 
@@ -491,7 +499,7 @@ pub(crate) struct DateQuery {
 #[derive(Clone, Debug, PartialEq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndicatorQuery {
-    /// Wait until this command is in the answer; 503 if that takes too long.
+    /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// Which.
     #[param(inline)]
@@ -506,10 +514,10 @@ pub(crate) struct IndicatorQuery {
     #[param(max_length = 40, pattern = "^[0-9]{1,3}(,[0-9]{1,3}){0,5}$")]
     pub(crate) params: Option<String>,
     /// First date.
-    #[param(format = "date", min_length = 10, max_length = 10)]
+    #[param(format = "date", pattern = "^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
     pub(crate) from: Option<String>,
     /// Last date.
-    #[param(format = "date", min_length = 10, max_length = 10)]
+    #[param(format = "date", pattern = "^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
     pub(crate) to: Option<String>,
     /// Most values of a line, the newest ones.
     #[param(minimum = 1, maximum = 1000, default = 240)]

@@ -96,6 +96,8 @@ impl Follower {
             let began = self.status.applied();
             // A bug of ours costs this attempt, not the service; the market is made again from the record.
             let followed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.follow()));
+            // A core that was away may be back at any moment; what fails for another reason is tried less and less often.
+            let away = matches!(followed, Ok(Err(Trouble::Feed(_))));
             match followed {
                 Ok(Ok(())) => return,
                 Ok(Err(Trouble::Parked(parked))) => self.status.park(parked),
@@ -103,7 +105,7 @@ impl Follower {
                 Ok(Err(Trouble::Store(error))) => self.status.failed(Some(error.to_string())),
                 Err(_) => self.status.failed(Some("the view panicked; the log tells where".to_owned())),
             }
-            wait = if self.status.applied() > began { RETRY.0 } else { (wait * 2).min(RETRY.1) };
+            wait = if away || self.status.applied() > began { RETRY.0 } else { (wait * 2).min(RETRY.1) };
             let until = Instant::now() + wait;
             while !self.stopped() && Instant::now() < until {
                 std::thread::sleep(IDLE);

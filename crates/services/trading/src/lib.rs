@@ -47,7 +47,7 @@ pub use checks::CheckLog;
 pub use execution::{
     Driven, Driver, Execution, ExecutionOptions, Kept, Market, MarketBook, Quote, Terms, TermsStore, Which,
 };
-pub use fix_desk::FixDesk;
+pub use fix_desk::{FixDesk, FixDeskParts};
 pub use fold_error::{FoldError, Noun};
 pub use status::{Parked, RecentTrade, ViewStatus};
 pub use venues::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heng_model::RejectCode;
-use heng_transport::{Check, Counter, Health, Histogram, Metrics};
+use heng_transport::{Check, Counter, Gauge, Health, Histogram, Metrics};
 
 use crate::status::ViewStatus;
 
@@ -18,6 +18,16 @@ pub(crate) struct DoorMetrics {
     pub(crate) unknown: Arc<Counter>,
     pub(crate) cancels: Arc<Counter>,
     pub(crate) submit: Arc<Histogram>,
+    streams: Arc<Gauge>,
+}
+
+/// A stream of trade events that is open, counted until this is dropped.
+pub(crate) struct OpenStream(Arc<Gauge>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.add(-1);
+    }
 }
 
 impl DoorMetrics {
@@ -30,8 +40,15 @@ impl DoorMetrics {
             unknown: orders("unknown"),
             cancels: metrics.counter("heng_cancels_total", "Cancels of the HTTP door that were accepted.", &[]),
             submit: metrics.histogram("heng_submit_seconds", "Time from submission to the durable answer.", &[]),
+            streams: metrics.gauge("heng_trade_streams", "Streams of trade events and drop copy that are open.", &[]),
             metrics: Arc::clone(metrics),
         }
+    }
+
+    /// One more stream is open.
+    pub(crate) fn stream(&self) -> OpenStream {
+        self.streams.add(1);
+        OpenStream(Arc::clone(&self.streams))
     }
 
     /// Counts a refusal by its code.

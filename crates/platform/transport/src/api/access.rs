@@ -17,6 +17,8 @@ use heng_model::AccountId;
 use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Principal, Resource, Signed};
 
 use super::operation::Access;
+use super::shares::{Share, Shares};
+use super::standing::Standing;
 use crate::listener::Peer;
 use crate::problem::{Problem, Reason};
 
@@ -25,11 +27,15 @@ const SESSION_COOKIE: &str = "heng_session";
 /// Keys of a limiter are swept when it holds more than this.
 const KEYS_MAX: usize = 100_000;
 
-/// How often one caller may call.
+/// Requests of one principal that run at once at most.
+const SHARE_USUAL: usize = 256;
+
+/// How often one caller may call, and how much of it may run at once.
 pub struct RateLimits {
     principals: DefaultKeyedRateLimiter<u64>,
     strangers: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
+    shares: Arc<Shares>,
 }
 
 impl RateLimits {
@@ -44,7 +50,16 @@ impl RateLimits {
             principals: RateLimiter::keyed(quota(principal_per_s)),
             strangers: RateLimiter::keyed(quota(stranger_per_s)),
             clock: DefaultClock::default(),
+            shares: Arc::new(Shares::up_to(SHARE_USUAL, usize::MAX)),
         }
+    }
+
+    /// At most so many requests of one principal run at once, in place of the usual 256. It should stay below what the
+    /// server runs at once, so that a principal whose requests wait for something does not keep all others out.
+    #[must_use]
+    pub fn share(mut self, running_max: usize) -> Self {
+        self.shares = Arc::new(Shares::up_to(running_max, usize::MAX));
+        self
     }
 
     fn principal(&self, id: u64) -> Result<(), Problem> {
@@ -66,6 +81,11 @@ fn too_many(wait: Duration) -> Problem {
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::RATE_LIMITED, "this caller asks too often")
         .retry_after_s(seconds)
+}
+
+fn too_many_at_once() -> Problem {
+    let detail = "as many requests of this caller as may run at once are running";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, Reason::RATE_LIMITED, detail).retry_after_s(1)
 }
 
 /// What stands before one operation.
@@ -102,6 +122,14 @@ impl Caller {
             Decision::Allow => Ok(()),
             Decision::Deny(why) => Err(Problem::new(StatusCode::FORBIDDEN, Reason::FORBIDDEN, why)),
         }
+    }
+}
+
+impl Caller {
+    /// What a stream of this caller asks while it is open.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing::new(Arc::clone(&self.gatekeeper), Arc::clone(&self.principal))
     }
 }
 
@@ -185,23 +213,24 @@ async fn identify(door: &Door, request: Request) -> Result<(Request, Option<Arc<
     Ok((Request::from_parts(parts, HttpBody::from(bytes)), principal))
 }
 
-async fn admit(door: &Door, request: Request) -> Result<Request, Problem> {
+async fn admit(door: &Door, request: Request) -> Result<(Request, Option<Share>), Problem> {
     let (mut request, principal) = identify(door, request).await?;
-    let Some(principal) = principal else { return Ok(request) };
+    let Some(principal) = principal else { return Ok((request, None)) };
     door.limits.principal(principal.id)?;
+    let share = door.limits.shares.take(principal.id).ok_or_else(too_many_at_once)?;
     let action = if let Access::Needs(action) = door.access { action } else { "" };
     let caller = Caller { principal, action, gatekeeper: Arc::clone(&door.gatekeeper) };
     if !action.is_empty() {
         caller.may(action, Resource::Any)?;
     }
     request.extensions_mut().insert(caller);
-    Ok(request)
+    Ok((request, Some(share)))
 }
 
 /// Lets a request through to its handler, or refuses it.
 pub(super) async fn check(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     match admit(&door, request).await {
-        Ok(request) => next.run(request).await,
+        Ok((request, _share)) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }

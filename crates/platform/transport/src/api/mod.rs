@@ -3,6 +3,8 @@
 mod access;
 mod extract;
 mod operation;
+mod shares;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub use access::{Caller, RateLimits};
 pub use extract::{Body, Params, PathText};
 pub use operation::Operation;
 use operation::Schemas;
+pub use shares::{Share, Shares};
+pub use standing::{Lost, Standing};
 
 /// The version that the document tells.
 const API_VERSION: &str = "1.0.0";
@@ -107,6 +111,9 @@ impl Api<()> {
     }
 
     /// The document: OpenAPI 3.1, every operation, every schema.
+    ///
+    /// # Panics
+    /// If two types have one name: our own bug, by which clients would read answers as something else.
     #[must_use]
     pub fn document(&self) -> Value {
         let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
@@ -115,7 +122,10 @@ impl Api<()> {
             paths.entry(operation.path).or_default().insert(method, operation.document());
         }
         let mut components = schemas(&self.messages);
-        components.extend(self.operations.iter().flat_map(|operation| schemas(&operation.schemas)));
+        for (name, schema) in self.operations.iter().flat_map(|operation| schemas(&operation.schemas)) {
+            let known = components.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert!(*known == schema, "two schemas are called {name}");
+        }
         components.insert("Problem".into(), problem_schema());
         json!({
             "openapi": "3.1.0",
@@ -139,8 +149,13 @@ reads its own writes. A refusal is a problem document (RFC 9457) with a stable c
 date, client_order_id): sending it again is harmless and returns the first outcome.";
 
 fn schemas(list: &Schemas) -> BTreeMap<String, Value> {
-    let value = |schema| serde_json::to_value(schema).expect("a schema is plain data");
-    list.iter().map(|(name, schema)| (name.clone(), value(schema))).collect()
+    let mut named = BTreeMap::new();
+    for (name, schema) in list {
+        let schema = serde_json::to_value(schema).expect("a schema is plain data");
+        let known = named.entry(name.clone()).or_insert_with(|| schema.clone());
+        assert!(*known == schema, "two schemas are called {name}");
+    }
+    named
 }
 
 fn security_schemes() -> Value {

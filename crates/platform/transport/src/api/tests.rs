@@ -1,6 +1,7 @@
 //! The declaration of an operation is what is mounted, guarded and documented.
 
 use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Json;
@@ -145,4 +146,52 @@ fn the_document_tells_what_is_mounted() {
     }
     assert_eq!(document["paths"]["/public"]["post"]["security"], json!([]));
     assert_eq!(document["components"]["schemas"]["Thing"]["properties"]["parts"]["type"], "array");
+}
+
+mod elsewhere {
+    /// Has the name of another type and other members.
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    pub(super) struct Thing {
+        size: u32,
+    }
+}
+
+#[test]
+fn two_types_of_one_name_are_noticed() {
+    let often = NonZeroU32::new(1_000).expect("not zero");
+    let mut other = Api::new(Arc::new(OneToken), Arc::new(RateLimits::new(often, often)));
+    let size = || async { Json(1) };
+    other.add(Operation::get("/sizes", "readSizes").answers::<elsewhere::Thing>(200, "The size."), size);
+    let both = api().merge(other.with_state(()));
+    let told =
+        std::panic::catch_unwind(AssertUnwindSafe(|| both.document())).expect_err("the document cannot be right");
+    let text = told.downcast_ref::<String>().map_or("", String::as_str);
+    assert_eq!(text, "two schemas are called Thing");
+}
+
+#[tokio::test]
+async fn a_caller_whose_requests_wait_leaves_room_for_others() {
+    let often = NonZeroU32::new(1_000).expect("not zero");
+    let limits = Arc::new(RateLimits::new(often, often).share(1));
+    let mut api = Api::new(Arc::new(OneToken), limits);
+    let (go, gate) = tokio::sync::watch::channel(false);
+    let (came, mut coming) = tokio::sync::mpsc::channel(1);
+    let wait = move || {
+        let (mut gate, came) = (gate.clone(), came.clone());
+        async move {
+            came.send(()).await.expect("the test listens");
+            gate.wait_for(|open| *open).await.expect("the test opens it");
+            Json(1)
+        }
+    };
+    api.add(Operation::get("/waits", "waits").signed_in().answers::<u32>(200, "It is over."), wait);
+    let router = api.with_state(()).router();
+    let ask = || router.clone().oneshot(get("/waits", "good").body(HttpBody::empty()).expect("a request"));
+    let first = tokio::spawn(ask());
+    coming.recv().await.expect("the first request runs");
+    let refused = ask().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    go.send_replace(true);
+    assert_eq!(first.await.expect("no panic").expect("an answer").status(), StatusCode::OK);
+    assert_eq!(ask().await.expect("an answer").status(), StatusCode::OK, "the share is free again");
 }

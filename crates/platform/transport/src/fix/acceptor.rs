@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::io::AsyncRead;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, poll_read};
@@ -15,15 +15,23 @@ use super::fields::list;
 use super::frame::{Frame, FrameReader};
 use super::handle::{FixSession, Sessions};
 use super::session::Head;
+use super::waiting::{Place, Waiting};
 use super::wire::FixWire;
 use crate::error::TransportError;
+
+/// How long a counterparty that comes back at once waits for its own connection of before to be gone: it sees the end
+/// of that one a little earlier than the session does.
+const FREED_MAX: Duration = Duration::from_millis(500);
+/// How long a connection waits for the place of one that was sent away for it.
+const PLACE_MAX: Duration = Duration::from_secs(1);
 
 /// How an acceptor listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixAcceptorOptions {
     /// Where; port 0 takes any.
     pub address: SocketAddr,
-    /// Connections at once, logged on or not. Beyond, new ones are closed at once.
+    /// Connections at once, logged on or not. Beyond, the one that has waited longest for its Logon is closed for a new
+    /// one; if all are logged on, the new one is closed.
     pub connections_max: usize,
     /// How long a connection may take until it has sent its Logon.
     pub logon_max: Duration,
@@ -77,6 +85,7 @@ impl FixAcceptor {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) {
         let (stopping, stopped) = watch::channel(false);
         let room = Arc::new(Semaphore::new(self.options.connections_max));
+        let waiting = Arc::new(Waiting::default());
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -90,15 +99,23 @@ impl FixAcceptor {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
-            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            let permit = Arc::clone(&room).try_acquire_owned().ok();
+            if permit.is_none() && !waiting.send_away() {
                 tracing::warn!(%peer, "FIX connection refused: too many connections");
                 continue;
-            };
+            }
             let _ = stream.set_nodelay(true);
             let (options, sessions, stopped) = (self.options, Arc::clone(&self.sessions), stopped.clone());
+            let (room, mut place) = (Arc::clone(&room), waiting.take());
             connections.spawn(async move {
-                welcome(stream, peer, options, &sessions, stopped).await;
-                drop(permit);
+                let permit = match permit {
+                    Some(permit) => Some(permit),
+                    None => freed_place(room, &mut place).await,
+                };
+                if permit.is_none() {
+                    return tracing::warn!(%peer, "FIX connection refused: too many connections");
+                }
+                welcome(stream, place, options, &sessions, stopped).await;
             });
         }
         drop(self.listener);
@@ -110,19 +127,28 @@ impl FixAcceptor {
     }
 }
 
+/// The permit that a connection which was sent away frees in a moment.
+async fn freed_place(room: Arc<Semaphore>, place: &mut Place) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        permit = tokio::time::timeout(PLACE_MAX, room.acquire_owned()) => permit.ok()?.ok(),
+        () = place.sent_away() => None,
+    }
+}
+
 async fn until_stopped(mut stopped: watch::Receiver<bool>) {
     // An error means that the acceptor is gone, which stops as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// Finds out who connected, and serves the session.
-async fn welcome<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    peer: SocketAddr,
+async fn welcome(
+    mut stream: TcpStream,
+    mut place: Place,
     options: FixAcceptorOptions,
     sessions: &Sessions,
     stopped: watch::Receiver<bool>,
 ) {
+    let peer = stream.peer_addr().ok();
     let mut reader = FrameReader::new(options.message_max);
     let introduced = async {
         tokio::select! {
@@ -130,17 +156,34 @@ async fn welcome<S: AsyncRead + AsyncWrite + Unpin>(
                 found.unwrap_or(Err("no Logon in time"))
             }
             () = until_stopped(stopped.clone()) => Err("the acceptor stops"),
+            () = place.sent_away() => Err("others wait, and it has waited longest for its Logon"),
         }
     };
     let (session, logon) = match introduced.await {
         Ok(found) => found,
-        Err(reason) => return tracing::info!(%peer, reason, "FIX connection refused"),
+        Err(reason) => return tracing::info!(?peer, reason, "FIX connection refused"),
     };
-    let Some(wire) = FixWire::attach_with(&session, reader, Some(&logon)) else {
-        return tracing::warn!(%peer, session = %session.id(), "FIX connection refused: already connected");
+    drop(place);
+    let Some(wire) = attach(&session, reader, &logon).await else {
+        return tracing::warn!(?peer, session = %session.id(), "FIX connection refused: already connected");
     };
-    tracing::info!(%peer, session = %session.id(), "FIX connection");
+    tracing::info!(?peer, session = %session.id(), "FIX connection");
     Connection::new(stream, wire).serve(until_stopped(stopped)).await;
+}
+
+/// Connects the session, as soon as its connection of before is gone.
+async fn attach(session: &Arc<FixSession>, reader: FrameReader, logon: &[u8]) -> Option<FixWire> {
+    let mut left = Some(reader);
+    let attached = async {
+        loop {
+            match FixWire::attach_with(session, left.take()?, Some(logon)) {
+                Ok(wire) => return Some(wire),
+                Err(reader) => left = Some(reader),
+            }
+            session.freed.notified().await;
+        }
+    };
+    tokio::time::timeout(FREED_MAX, attached).await.ok().flatten()
 }
 
 /// Reads the first message, which must be a Logon that names a session.

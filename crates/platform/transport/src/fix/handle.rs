@@ -48,6 +48,8 @@ pub struct FixStatus {
     pub next_incoming: u64,
     /// Bytes that the counterparty has not read yet.
     pub unsent_bytes: usize,
+    /// Messages sent since the session was opened, those of the session itself and those sent again counted too.
+    pub sent: u64,
     /// Messages received since the session was opened, garbled ones not counted.
     pub received: u64,
     /// How many of these were refused with Reject or BusinessMessageReject.
@@ -65,6 +67,8 @@ pub struct FixSession {
     pub(crate) clock: Arc<dyn FixClock>,
     /// Rings when there is something to send or to end.
     pub(crate) bell: Notify,
+    /// Rings when its connection is gone.
+    pub(crate) freed: Notify,
 }
 
 impl FixSession {
@@ -84,6 +88,7 @@ impl FixSession {
             limits: parts.limits,
             clock: parts.clock,
             bell: Notify::new(),
+            freed: Notify::new(),
         }))
     }
 
@@ -125,6 +130,7 @@ impl FixSession {
             next_outgoing: core.outgoing.store.outgoing(),
             next_incoming: core.expected(),
             unsent_bytes: core.outgoing.out.len(),
+            sent: core.outgoing.sent,
             received: core.counts.received,
             refused: core.counts.refused,
             garbled: core.counts.garbled,

@@ -30,6 +30,7 @@ mod store;
 mod time;
 mod validate;
 mod value;
+mod waiting;
 mod wire;
 
 pub use acceptor::{FixAcceptor, FixAcceptorOptions};

@@ -31,6 +31,8 @@ pub(crate) struct Outgoing {
     /// Whatever is kept now is forgotten with the next logon.
     forgets: bool,
     pub(crate) sent_ns: u64,
+    /// Messages written since the session was opened.
+    pub(crate) sent: u64,
     resend: Option<Resend>,
     /// Why nothing can be sent any more.
     pub(crate) fault: Option<String>,
@@ -47,6 +49,7 @@ impl Outgoing {
             up: false,
             forgets,
             sent_ns: 0,
+            sent: 0,
             resend: None,
             fault: None,
             kept: Vec::new(),
@@ -97,6 +100,7 @@ impl Outgoing {
             return;
         }
         self.sent_ns = now.steady_ns;
+        self.sent += 1;
         let (kind, header, fields) = (body.kind(), &body.header, &body.fields);
         let message = Envelope { kind, number, sent_ns: now.utc_ns, original_ns, header, fields };
         self.encoder.write(message, &mut self.out);

@@ -17,21 +17,26 @@ impl FixWire {
     /// Connects the session; nothing if it is connected already.
     #[must_use]
     pub fn attach(session: &Arc<FixSession>) -> Option<Self> {
-        Self::attach_with(session, FrameReader::new(session.limits.message_max), None)
+        Self::attach_with(session, FrameReader::new(session.limits.message_max), None).ok()
     }
 
-    /// The same with what was read already: the first message, and in the reader what came behind it.
-    pub(crate) fn attach_with(session: &Arc<FixSession>, reader: FrameReader, first: Option<&[u8]>) -> Option<Self> {
+    /// The same with what was read already: the first message, and in the reader what came behind it. The reader comes
+    /// back if the session is connected already.
+    pub(crate) fn attach_with(
+        session: &Arc<FixSession>,
+        reader: FrameReader,
+        first: Option<&[u8]>,
+    ) -> Result<Self, FrameReader> {
         let now = session.clock.now();
         let mut core = session.core();
         if !core.attach(now) {
-            return None;
+            return Err(reader);
         }
         if let Some(first) = first {
             core.receive(first, now);
         }
         drop(core);
-        Some(Self { session: Arc::clone(session), reader: reader.limit(session.limits.message_max) })
+        Ok(Self { session: Arc::clone(session), reader: reader.limit(session.limits.message_max) })
     }
 
     /// The session.
@@ -94,5 +99,6 @@ impl FixWire {
 impl Drop for FixWire {
     fn drop(&mut self) {
         self.session.core().detach();
+        self.session.freed.notify_one();
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,7 +40,17 @@ fn routes(began: std::sync::mpsc::Sender<()>, release: Arc<Notify>) -> Router {
     Router::new()
         .route("/echo", post(echo))
         .route("/wait", get(wait))
+        .route("/endless", get(|| async { axum::body::Body::from_stream(futures_util::stream::repeat_with(chunk)) }))
         .route("/panic", get(|| async { panic!("a bug in a handler") as &'static str }))
+}
+
+/// Chunks that bodies of `/endless` have handed over, of all tests together.
+pub(crate) static CHUNKS: AtomicUsize = AtomicUsize::new(0);
+pub(crate) const CHUNK: usize = 16_384;
+
+fn chunk() -> Result<Vec<u8>, std::convert::Infallible> {
+    CHUNKS.fetch_add(1, Ordering::Relaxed);
+    Ok(vec![b'x'; CHUNK])
 }
 
 pub(crate) fn usual() -> ServerOptions {

@@ -222,17 +222,39 @@ fn strangers_and_seconds_are_turned_away_without_a_word() {
 #[test]
 fn connections_are_bounded_in_number_and_time() {
     let session = echo_session("FIX.4.4", true, memory());
-    let (address, running) = acceptor(vec![Arc::clone(&session)], |options| options.connections_max = 2);
+    let both = vec![Arc::clone(&session), echo_session("FIX.4.2", true, memory())];
+    let (address, running) = acceptor(both, |options| options.connections_max = 2);
     let mut first = Peer::connect(address, "FIX.4.4");
     assert_eq!(first.log_on(), "A 1");
+    for _ in 0..5 {
+        let mut silent = Peer::connect(address, "FIX.4.4");
+        let mut next = Peer::connect(address, "FIX.4.2");
+        assert_eq!(next.log_on(), "A 1", "whoever says nothing makes way");
+        assert_eq!(silent.next(), None);
+        assert_eq!(Peer::connect(address, "FIX.4.4").next(), None, "there is no room for a third who has logged on");
+        next.send("5", 2, "");
+        assert_eq!((next.next().as_deref(), next.next()), (Some("5 2"), None));
+    }
+    // A silent one has its place where there is room; when the acceptor stops, both are told in their way.
     let mut silent = Peer::connect(address, "FIX.4.4");
-    let mut third = Peer::connect(address, "FIX.4.4");
-    assert_eq!(third.next(), None, "there is no room for a third");
-    // The silent one still has its place; when the acceptor stops, both are told in their way.
     drop(running);
     assert_eq!((first.next().as_deref(), silent.next()), (Some("5 2"), None));
     let (address, _running) = acceptor(vec![session], |options| options.logon_max = Duration::from_millis(20));
     assert_eq!(Peer::connect(address, "FIX.4.4").next(), None, "a Logon must come in time");
+}
+
+#[test]
+fn a_counterparty_that_comes_back_at_once_is_let_in() {
+    let (address, _running) = acceptor(vec![echo_session("FIX.4.4", true, memory())], |_| {});
+    for round in 0..300 {
+        let mut peer = Peer::connect(address, "FIX.4.4");
+        peer.send("A", 1, "98=0|108=30|");
+        assert_eq!(peer.next().as_deref(), Some("A 1"), "round {round}");
+        if round % 2 == 0 {
+            peer.send("5", 2, "");
+            assert_eq!((peer.next().as_deref(), peer.next()), (Some("5 2"), None));
+        }
+    }
 }
 
 #[test]

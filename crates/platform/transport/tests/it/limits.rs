@@ -1,11 +1,12 @@
 //! Every limit is met by name, and what is running is not cut off by it.
 
 use std::io::{Read as _, Write as _};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use heng_transport::{ServerOptions, TransportError};
 
-use crate::client::{get_request, read_reply, start, usual};
+use crate::client::{CHUNK, CHUNKS, get_request, read_reply, start, usual};
 
 #[test]
 fn a_large_body_is_refused_whether_announced_or_not() {
@@ -150,4 +151,29 @@ fn an_address_that_is_taken_is_told() {
     let options = ServerOptions::at(server.address);
     let bound = runtime.block_on(heng_transport::Server::bind(options, Default::default(), Default::default()));
     assert!(matches!(bound, Err(TransportError::Bind { .. })));
+}
+
+/// Bytes that a server hands to the kernel for a client that never reads.
+fn ahead_of_a_client_that_never_reads(send_buffer: u32) -> usize {
+    let server = start(ServerOptions { send_buffer, ..usual() });
+    let mut client = server.connect();
+    let before = CHUNKS.load(Ordering::Relaxed);
+    client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
+    let (mut seen, mut since) = (before, std::time::Instant::now());
+    // Nothing moves any more when nothing has for a while.
+    while seen == before || since.elapsed() < Duration::from_millis(500) {
+        let now = CHUNKS.load(Ordering::Relaxed);
+        if now != seen {
+            (seen, since) = (now, std::time::Instant::now());
+        }
+        std::thread::yield_now();
+    }
+    (seen - before) * CHUNK
+}
+
+#[test]
+fn a_small_send_buffer_notices_early_that_a_client_does_not_read() {
+    let small = ahead_of_a_client_that_never_reads(16_384);
+    let large = ahead_of_a_client_that_never_reads(4 << 20);
+    assert!(small + (1 << 20) < large, "{small} bytes ahead with a small buffer, {large} with a large one");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 const BLOCKS_AHEAD_MAX: usize = 4;
 /// How long opening a feed may take.
 const OPEN_MAX: Duration = Duration::from_secs(5);
+/// How long a piece of the record that is durable may be on its way.
+const BLOCK_MAX: Duration = Duration::from_secs(5);
 
 /// Where the core is and how it is trusted.
 #[derive(Clone)]
@@ -55,7 +57,15 @@ struct State {
     commands: HashMap<u64, Done>,
     questions: HashMap<u64, std::sync::mpsc::Sender<Vec<u8>>>,
     status: Option<(CoreStatus, Instant)>,
+    /// The last durable command that anything from the core has told of.
     head: u64,
+}
+
+impl State {
+    /// What clients are told, by an answer or an event, they may ask for at once: the head is never behind it.
+    fn reached(&mut self, sequence: Seq) {
+        self.head = self.head.max(sequence.0);
+    }
 }
 
 impl Shared {
@@ -78,7 +88,13 @@ impl Shared {
     fn take(&self, tell: Tell) {
         match tell {
             Tell::Answer(ticket, answer) => {
-                let done = self.lock().commands.remove(&ticket);
+                let done = {
+                    let mut state = self.lock();
+                    if let Answer::Accepted { sequence, .. } | Answer::Rejected { sequence, .. } = answer {
+                        state.reached(sequence);
+                    }
+                    state.commands.remove(&ticket)
+                };
                 if let Some(done) = done {
                     done(answer);
                 }
@@ -96,7 +112,7 @@ impl Shared {
 
     fn saw(&self, status: CoreStatus) {
         let mut state = self.lock();
-        state.head = state.head.max(status.durable);
+        state.reached(Seq(status.durable));
         state.status = Some((status, Instant::now()));
     }
 }
@@ -232,16 +248,36 @@ async fn put(writer: &mut LinkWriter, first: Ask, asks: &mut mpsc::Receiver<Ask>
 }
 
 /// Events that come over a link of their own.
-struct RemoteFeed(Receiver<Result<EventBlock, String>>);
+struct RemoteFeed {
+    blocks: Receiver<Result<EventBlock, String>>,
+    /// The first command that has not been read.
+    next: u64,
+    shared: Arc<Shared>,
+}
+
+impl RemoteFeed {
+    /// What has come; what is durable and still on its way is waited for, because *none* means that there is none.
+    fn receive(&self) -> Result<Option<Result<EventBlock, String>>, FeedError> {
+        let lost = || "the link to the core is lost".into();
+        match self.blocks.try_recv() {
+            Ok(block) => return Ok(Some(block)),
+            Err(TryRecvError::Disconnected) => return Err(lost()),
+            Err(TryRecvError::Empty) if self.next > self.shared.lock().head => return Ok(None),
+            Err(TryRecvError::Empty) => {}
+        }
+        match self.blocks.recv_timeout(BLOCK_MAX) {
+            Ok(block) => Ok(Some(block)),
+            Err(RecvTimeoutError::Disconnected) => Err(lost()),
+            Err(RecvTimeoutError::Timeout) => Err("the core does not send its record".into()),
+        }
+    }
+}
 
 impl EventFeed for RemoteFeed {
     fn next_block(&mut self) -> Result<Option<EventBlock>, FeedError> {
-        match self.0.try_recv() {
-            Ok(Ok(block)) => Ok(Some(block)),
-            Ok(Err(reason)) => Err(reason.into()),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err("the link to the core is lost".into()),
-        }
+        let Some(block) = self.receive()?.transpose()? else { return Ok(None) };
+        self.next = self.next.max(block.through.0 + 1);
+        Ok(Some(block))
     }
 }
 
@@ -260,7 +296,7 @@ impl EventSource for RemoteCore {
             }
         });
         ready.recv_timeout(OPEN_MAX)??;
-        Ok(Box::new(RemoteFeed(receiver)))
+        Ok(Box::new(RemoteFeed { blocks: receiver, next: from.0, shared: Arc::clone(&self.shared) }))
     }
 
     fn head(&self) -> Seq {
@@ -284,7 +320,10 @@ async fn receive(
     }
     while let Some(tell) = next(&mut reader).await {
         let block = match tell {
-            Tell::Block(block) => Ok(block),
+            Tell::Block(block) => {
+                shared.lock().reached(block.through);
+                Ok(block)
+            }
             Tell::Trouble(reason) => Err(reason),
             Tell::Status(status) => {
                 shared.saw(status);

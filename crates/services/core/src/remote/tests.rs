@@ -134,6 +134,27 @@ fn commands_questions_events_and_status_cross_the_link() {
 }
 
 #[test]
+fn a_far_record_ends_only_where_the_near_one_does() {
+    let house = House::new();
+    for number in 0..300 {
+        let answer = house.remote.submit(memo(&format!("topic-{}", number % 7)), SOON);
+        let Answer::Accepted { sequence, .. } = answer else { panic!("{answer:?}") };
+        // Whoever is told a sequence may ask for it at once.
+        assert!(house.remote.head() >= sequence);
+    }
+    for from in [1, 7, 300] {
+        let mut far = house.remote.open(Seq(from)).unwrap();
+        let mut through = 0;
+        while let Some(block) = far.next_block().unwrap() {
+            assert!(block.first.0 <= from.max(through + 1));
+            through = block.through.0;
+        }
+        assert_eq!(through, 300);
+    }
+    house.core.stop().unwrap();
+}
+
+#[test]
 fn a_lost_link_leaves_outcomes_unknown_and_comes_back() {
     let mut house = House::new();
     house.stop.send_replace(true);

@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use heng_ports::Principal;
 use heng_transport::{Api, Operation, Peer, Problem, RateLimits};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::IdentityError;
 use crate::identity::Identity;
@@ -67,14 +67,16 @@ fn sign_in(api: &mut Routes) {
 
     let operation = Operation::post("/v1/me/password", "changePassword").tag("sign-in").signed_in();
     let operation = operation.summary("Changes the caller's password and ends their other sessions.");
-    let operation = operation.body::<PasswordBody>(Value::Null).answers_as(204, "The password is changed.", "");
+    let example = json!({ "current_password": "correct horse battery", "new_password": "staple gun orchard nine" });
+    let operation = operation.body::<PasswordBody>(example).answers_as(204, "The password is changed.", "");
     api.add(operation.refuses(403, "The caller has no session, or this is not the password."), me::change_password);
 }
 
 fn second_factor(api: &mut Routes) {
     let operation = Operation::post("/v1/me/totp", "enrolTotp").tag("sign-in").signed_in();
     let operation = operation.summary("Begins to enrol a second factor: a secret for an authenticator app.");
-    let operation = operation.body::<EnrolBody>(Value::Null).answers::<EnrolAnswer>(200, "It waits for a code.");
+    let example = json!({ "password": "correct horse battery" });
+    let operation = operation.body::<EnrolBody>(example).answers::<EnrolAnswer>(200, "It waits for a code.");
     api.add(operation.refuses(403, "The caller has no session, or this is not the password."), me::enrol);
 
     let operation = Operation::post("/v1/me/totp/confirm", "confirmTotp").tag("sign-in").signed_in();
@@ -146,12 +148,12 @@ fn tokens(api: &mut Routes) {
 
     let operation = Operation::post("/oauth/introspect", "introspectToken").tag("oauth");
     let operation = operation.summary("What a token of this client is (RFC 7662).");
-    let operation = operation.body_as::<TokenQuestionForm>(FORM, Value::Null);
+    let operation = operation.body_as::<TokenQuestionForm>(FORM, json!({ "token": "hst_0123456789abcdef" }));
     api.add(refused(operation.answers::<IntrospectAnswer>(200, "Whether it counts.")), token::introspect);
 
     let operation = Operation::post("/oauth/revoke", "revokeToken").tag("oauth");
     let operation = operation.summary("Ends a token of this client at once (RFC 7009).");
-    let operation = operation.body_as::<TokenQuestionForm>(FORM, Value::Null);
+    let operation = operation.body_as::<TokenQuestionForm>(FORM, json!({ "token": "hst_0123456789abcdef" }));
     let operation = operation.answers_as(200, "It counts no more, if it was one.", "");
     api.add(refused(operation), token::revoke);
 }

@@ -9,3 +9,4 @@ mod postgres;
 mod server;
 mod sign_in;
 mod speed;
+mod streams;

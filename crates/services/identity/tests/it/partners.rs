@@ -124,3 +124,23 @@ async fn a_partner_is_made_and_shut_out_by_an_administrator() {
     assert_eq!(list["partners"][0]["disabled"], true);
     assert!(!list.to_string().contains(secret));
 }
+
+#[tokio::test]
+async fn a_partner_of_a_demonstration_gets_a_fresh_secret_with_every_start() {
+    let house = House::new().await;
+    let new = |account: u64| NewPartner {
+        name: "desk-partner".into(),
+        scopes: vec!["dropcopy.read".into()],
+        accounts: Accounts::These(vec![AccountId(account)]),
+    };
+    let first = house.identity.renew_partner(new(1)).await.expect("a partner");
+    let access = token(&house, &first, GRANT).await.expect(200)["access_token"].as_str().expect("a token").to_owned();
+    let second = house.identity.renew_partner(new(2)).await.expect("the same partner");
+    assert_eq!(first.id, second.id);
+    token(&house, &first, GRANT).await.expect(401);
+    token(&house, &second, GRANT).await.expect(200);
+    assert_eq!(house.get("/v1/me", &access).await.expect(200)["accounts"], json!(["2"]), "tokens go on");
+    house.client("alice").await;
+    let taken = NewPartner { name: "alice".into(), ..new(1) };
+    assert!(house.identity.renew_partner(taken).await.is_err(), "a user of that name is not touched");
+}

@@ -299,3 +299,63 @@ async fn bodies_are_read_strictly() {
     }
     house.send(ask("GET", "/v1/me").with("authorization", "Basic YTpi")).await.expect(401);
 }
+
+/// How many of these tries get further than the rates, and what the others are told.
+async fn pass(house: &House, tries: usize, ask_one: impl Fn(usize) -> crate::house::Ask<'static>) -> (usize, bool) {
+    let (mut passed, mut told) = (0, true);
+    for number in 0..tries {
+        let answer = house.send(ask_one(number)).await;
+        if answer.status != 429 {
+            passed += 1;
+        } else {
+            told &= answer.headers.contains_key("retry-after");
+        }
+    }
+    (passed, told)
+}
+
+fn slowly() -> IdentityOptions {
+    let per_s = |rate| std::num::NonZeroU32::new(rate).expect("not zero");
+    IdentityOptions { address_per_s: per_s(3), name_per_s: per_s(1), ..options() }
+}
+
+#[tokio::test]
+async fn an_address_and_a_name_have_their_rates_whatever_is_tried() {
+    let house = House::with(slowly()).await;
+    let (_, password) = house.client("alice").await;
+    let sign_in = |user: String, from: [u8; 4]| {
+        let body = json!({ "user": user, "password": "not the password" });
+        ask("POST", "/v1/sign-in").json(&body).from(from)
+    };
+    let one = pass(&house, 20, |number| sign_in(format!("u{number}"), [10, 0, 0, 1])).await;
+    assert_eq!(one, (6, true), "other names from one address");
+    let one = pass(&house, 20, |number| sign_in("alice".into(), [10, 1, 0, number as u8])).await;
+    assert_eq!(one, (2, true), "one name from other addresses");
+    let right =
+        |from: [u8; 4]| ask("POST", "/v1/sign-in").json(&json!({ "user": "alice", "password": password })).from(from);
+    house.send(right([10, 2, 0, 1])).await.expect(429);
+    house.pass(3);
+    house.send(right([10, 2, 0, 1])).await.expect(200);
+    pass(&house, 20, |number| sign_in("alice".into(), [10, 3, 0, number as u8])).await;
+    house.send(right([10, 2, 0, 1])).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_second_factor_and_a_token_endpoint_have_the_same_rates() {
+    let house = House::with(slowly()).await;
+    let (id, password) = house.client("alice").await;
+    house.identity.give_totp(id).await.expect("a secret");
+    let code = move |number: usize| {
+        let body = json!({ "user": "alice", "password": password, "totp": format!("{number:06}") });
+        ask("POST", "/v1/sign-in").json(&body).from([10, 0, 0, number as u8])
+    };
+    assert_eq!(pass(&house, 10, code).await, (2, true), "guesses of a code from other addresses");
+    let form = |name: String, from: [u8; 4]| {
+        let form = format!("grant_type=client_credentials&client_id={name}&client_secret=x");
+        ask("POST", "/oauth/token").form(&form).from(from)
+    };
+    assert_eq!(pass(&house, 10, |n| form(format!("p{n}"), [10, 9, 0, 1])).await, (6, true));
+    assert_eq!(pass(&house, 10, |n| form("acme".into(), [10, 8, 0, n as u8])).await, (2, true));
+    let refused = house.send(form("acme".into(), [10, 8, 0, 99])).await.expect(429);
+    assert_eq!(refused["error"], "temporarily_unavailable");
+}

@@ -149,7 +149,8 @@ pub(crate) enum Granted {
     },
     /// The stream ends here; connect again.
     Dropped {
-        /// Stable name of the reason: `slow`, `flood`, `silent`, `stopping`.
+        /// Stable name of the reason: `slow`, `flood`, `silent`, `stopping`; `revoked` or `changed` if the session, token or
+        /// key has ended or reaches elsewhere than when the stream began.
         reason: &'static str,
         /// The same for people.
         detail: String,

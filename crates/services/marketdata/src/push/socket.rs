@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
+use heng_transport::Standing;
 use tokio::sync::watch;
 
 use super::control::{Control, Granted, What};
@@ -32,6 +33,7 @@ pub(crate) struct Opening {
     pub(crate) format: Format,
     pub(crate) level: Entitlement,
     pub(crate) place: Place,
+    pub(crate) standing: Standing,
 }
 
 struct Stream {
@@ -40,6 +42,7 @@ struct Stream {
     limits: PushLimits,
     subscription: Subscription,
     place: Place,
+    standing: Standing,
     conflated: u32,
     heard: Instant,
     pinged: bool,
@@ -49,12 +52,13 @@ struct Stream {
 
 /// Serves a socket until it ends.
 pub(crate) async fn serve_socket(socket: WebSocket, opening: Opening) {
-    let Opening { mut tape, limits, format, level, place } = opening;
+    let Opening { mut tape, limits, format, level, place, standing } = opening;
     let subscription = Subscription::new(format, level, &tape.borrow_and_update());
     let now = Instant::now();
     let allowance = (2.0 * f64::from(limits.messages_per_s.get()), now);
+    let (conflated, heard, pinged) = (0, now, false);
     let mut stream =
-        Stream { socket, tape, limits, subscription, place, conflated: 0, heard: now, pinged: false, allowance };
+        Stream { socket, tape, limits, subscription, place, standing, conflated, heard, pinged, allowance };
     let Err(end) = stream.run().await else { return };
     if let End::Dropped(reason, detail) = end {
         stream.place.dropped(reason);
@@ -68,6 +72,10 @@ impl Stream {
             tokio::select! {
                 biased;
                 changed = self.tape.changed() => {
+                    // The tape moves every two seconds at least.
+                    if let Some(lost) = self.standing.lost().await {
+                        return Err(End::Dropped(lost.reason, lost.detail));
+                    }
                     if changed.is_err() {
                         return Err(End::Dropped("stopping", "the server stops; connect again"));
                     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::response::sse::Event;
 use futures_util::Stream;
+use heng_transport::Standing;
 use tokio::sync::watch;
 
 use super::CONFLATED_MAX;
@@ -21,6 +22,7 @@ struct Events {
     subscription: Subscription,
     waiting: VecDeque<Event>,
     place: Place,
+    standing: Standing,
     conflated: u32,
     ended: bool,
 }
@@ -31,11 +33,12 @@ pub(crate) fn stream_events(
     mut tape: watch::Receiver<Arc<Tape>>,
     level: Entitlement,
     entries: &[Entry],
-    place: Place,
+    (place, standing): (Place, Standing),
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
     let mut subscription = Subscription::new(Format::Json, level, &tape.borrow_and_update());
     entries.iter().for_each(|entry| subscription.follow(*entry));
-    let mut events = Events { tape, subscription, waiting: VecDeque::new(), place, conflated: 0, ended: false };
+    let waiting = VecDeque::new();
+    let mut events = Events { tape, subscription, waiting, place, standing, conflated: 0, ended: false };
     events.look();
     futures_util::stream::unfold(events, |mut events| async move {
         loop {
@@ -45,12 +48,23 @@ pub(crate) fn stream_events(
             if events.ended || events.tape.changed().await.is_err() {
                 return None;
             }
-            events.look();
+            match events.standing.lost().await {
+                Some(lost) => events.drop_it(lost.reason, lost.detail),
+                None => events.look(),
+            }
         }
     })
 }
 
 impl Events {
+    /// The next event is the last one, and tells why.
+    fn drop_it(&mut self, reason: &'static str, detail: &str) {
+        self.place.dropped(reason);
+        self.ended = true;
+        let told = Granted::Dropped { reason, detail: detail.to_owned() }.text();
+        self.waiting.push_back(Event::default().event("dropped").data(told));
+    }
+
     fn look(&mut self) {
         let tape = Arc::clone(&self.tape.borrow_and_update());
         let mut pieces = Vec::new();
@@ -63,11 +77,7 @@ impl Events {
         }
         let sequence = tape.newest().as_of;
         if self.conflated >= CONFLATED_MAX {
-            self.place.dropped("slow");
-            self.ended = true;
-            let detail = "updates were replaced by snapshots too many times in a row".to_owned();
-            let told = Granted::Dropped { reason: "slow", detail }.text();
-            self.waiting.push_back(Event::default().event("dropped").data(told));
+            self.drop_it("slow", "updates were replaced by snapshots too many times in a row");
             return;
         }
         for piece in &pieces {

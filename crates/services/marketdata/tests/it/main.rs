@@ -6,6 +6,7 @@ mod candles;
 mod decoders;
 mod indicators;
 mod market;
+mod past;
 mod real_days;
 mod streams;
 mod support;

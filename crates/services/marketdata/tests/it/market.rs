@@ -108,8 +108,10 @@ async fn bad_questions_are_refused_by_name() {
     for path in ["/v1/market/1.SH/depth", "/v1/market/1.SH/candles", "/v1/stream/market?symbols=1.SH"] {
         assert_eq!(world.ask(path, "l2").await.0, StatusCode::NOT_FOUND, "{path}");
     }
-    let (status, told) = world.ask("/v1/market?min_sequence=999999", "l2").await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
+    for path in ["/v1/market?min_sequence=999999", "/v1/market/600519.SH/candles?min_sequence=999999"] {
+        let (status, told) = world.ask(path, "l2").await;
+        assert_eq!((status, told["code_name"].as_str()), (StatusCode::NOT_FOUND, Some("BeyondTheRecord")), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

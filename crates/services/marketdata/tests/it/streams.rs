@@ -477,3 +477,33 @@ async fn a_client_that_never_reads_is_dropped_alone() {
     stop.send(()).unwrap();
     writer.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_loses_the_right_to_a_stream_is_told_and_cut_off_alone() {
+    let world = World::new().await;
+    begin(&world.record, DAY);
+    world.get("/v1/market?min_sequence=3").await;
+    let address = serve(&world).await;
+    let mut stays = Client::open(address, "l1", "heng.json.v1").await;
+    for (who, reason) in [("ended", "revoked"), ("moved", "changed")] {
+        let mut client = Client::open(address, who, "heng.json.v1").await;
+        let began = std::time::Instant::now();
+        let dropped = client.next_of("dropped").await;
+        assert_eq!(dropped["reason"], reason);
+        let Some(Message::Close(Some(close))) = client.frame().await else { panic!("the socket is closed") };
+        assert_eq!((u16::from(close.code), close.reason.as_str()), (1_008, reason));
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+
+        let request = Request::get(format!("/v1/stream/market?symbols=600519.SH"));
+        let request = request.header("authorization", format!("Bearer {who}"));
+        let response = world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20);
+        let body = tokio::time::timeout(PATIENCE, body).await.expect("the stream ends").unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let last = text.rsplit_once("event: dropped\ndata: ").expect("a last event").1;
+        assert_eq!(serde_json::from_str::<Value>(last.trim()).unwrap()["reason"], reason);
+    }
+    stays.say(json!({ "op": "ping", "id": 5 })).await;
+    assert_eq!(stays.next_of("pong").await["id"], 5);
+    assert_eq!(world.market.push_counts().streams, 1);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use heng_marketdata::{MarketData, MarketOptions, PushLimits};
+use heng_marketdata::{MarketData, MarketOptions, Past, PushLimits};
 use heng_model::event::{
     AuctionPrinted, DayOpened, InstrumentDefined, OrderCancelled, OrderWorking, PhaseChanged, ReferenceSet, Trade,
 };
@@ -73,7 +73,8 @@ impl EventSource for Record {
     }
 }
 
-/// Tells callers by their bearer: `l1` is a client, `l2` one with the scope `market.l2`, `staff` is staff.
+/// Tells callers by their bearer: `l1` is a client, `l2` one with the scope `market.l2`, `staff` is staff. Those
+/// of `ended` and `moved` count for the request that brings them and not, or otherwise, afterwards.
 pub(crate) struct Keeper;
 
 impl Gatekeeper for Keeper {
@@ -81,12 +82,21 @@ impl Gatekeeper for Keeper {
         let name = credentials.authorization.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or("").to_owned();
         let kind = if name == "staff" { PrincipalKind::Staff } else { PrincipalKind::Client };
         let scopes = if name == "l2" { vec!["market.l2".to_owned()] } else { Vec::new() };
-        let known = ["l1", "l2", "staff", "nobody"].iter().position(|known| *known == name);
+        let known = ["l1", "l2", "staff", "nobody", "ended", "moved"].iter().position(|known| *known == name);
         Box::pin(async move {
             let id = known.ok_or(AuthFailure::Missing)? as u64 + 1;
             let (accounts, credential) = (Accounts::These(Vec::new()), "token:1".to_owned());
             Ok(Arc::new(Principal { id, kind, name, accounts, roles: Vec::new(), scopes, credential }))
         })
+    }
+
+    fn again<'a>(&'a self, principal: &'a Arc<Principal>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        let now = match principal.name.as_str() {
+            "ended" => Err(AuthFailure::Ended),
+            "moved" => Ok(Arc::new(Principal { scopes: vec!["market.l2".into()], ..Principal::clone(principal) })),
+            _ => Ok(Arc::clone(principal)),
+        };
+        Box::pin(async { now })
     }
 
     fn decide(&self, principal: &Principal, action: &'static str, _: Resource) -> Decision {
@@ -119,8 +129,18 @@ impl World {
         folder: Arc<tempfile::TempDir>,
         push: PushLimits,
     ) -> Self {
+        Self::with(record, source, folder, (push, None)).await
+    }
+
+    /// The same with a past before the record.
+    pub(crate) async fn with(
+        record: Record,
+        source: Arc<dyn EventSource>,
+        folder: Arc<tempfile::TempDir>,
+        (push, past): (PushLimits, Option<Arc<dyn Past>>),
+    ) -> Self {
         let file = StoreOptions::at(folder.path().join("marketdata.db"));
-        let options = MarketOptions { push, ..MarketOptions::at(file, source) };
+        let options = MarketOptions { push, past, ..MarketOptions::at(file, source) };
         let (market, _) = MarketData::open(options).await.unwrap();
         let often = NonZeroU32::new(10_000).unwrap();
         let limits = Arc::new(RateLimits::new(often, often));

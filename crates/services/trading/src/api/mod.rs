@@ -21,14 +21,11 @@ use tokio::sync::oneshot;
 
 use crate::answer::{BEYOND, NOT_YET, refused};
 use crate::checks::CheckLog;
-use crate::execution::{TermsStore, Which};
+use crate::execution::{HOLD_MAX, TermsStore, Which};
 use crate::store;
 use crate::telemetry::{DoorMetrics, watch_view};
 use crate::texts::{DateText, SymbolText};
 use crate::view::ViewReader;
-
-/// How long a cancel waits for the note that parents are to stand.
-const HOLD_MAX: Duration = Duration::from_secs(1);
 
 /// How the doors behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +65,7 @@ pub struct Doors {
 struct Inner {
     doors: Doors,
     metrics: DoorMetrics,
+    streams: streams::Streams,
 }
 
 type Shared = State<Arc<Inner>>;
@@ -81,7 +79,7 @@ pub fn api(
     health: &Health,
 ) -> Api {
     watch_view(&doors.view.status, metrics, health);
-    let inner = Arc::new(Inner { metrics: DoorMetrics::new(metrics), doors });
+    let inner = Arc::new(Inner { metrics: DoorMetrics::new(metrics), doors, streams: streams::Streams::default() });
     let mut api = Api::new(gatekeeper, limits);
     orders::add(&mut api);
     batches::add(&mut api);

@@ -18,4 +18,5 @@ mod vwap;
 pub use driver::{Driven, Driver};
 pub use market::{Market, MarketBook, Quote};
 pub use runner::{Execution, ExecutionOptions};
+pub(crate) use terms::HOLD_MAX;
 pub use terms::{Kept, Terms, TermsStore, Which};

@@ -2,6 +2,7 @@
 //! crash between the two leaves a row without a parent, which the repeat of the request finds with the same content.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use heng_model::command::NewParent;
 use heng_model::wire::{decode_all, encode};
@@ -82,6 +83,9 @@ const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Rows of trade dates older than this many dates of the calendar are removed: no key of theirs is answered any more.
 const KEPT_DAYS: i64 = 400;
+
+/// How long a cancel waits for the note that parents are to stand.
+pub(crate) const HOLD_MAX: Duration = Duration::from_secs(1);
 
 /// What was found when terms were to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,20 +32,40 @@ use heng_ports::{Answer, CommandPort, EventSource, Gatekeeper, Principal, Resour
 use heng_transport::fix::{
     FixApplication, FixMessage, FixRefusal, FixRefused, FixReplies, FixSession, FixSessionId, FixTaken,
 };
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
 use crate::directory::Directory;
+use crate::execution::{HOLD_MAX, TermsStore, Which};
 use crate::view::ViewReader;
 use requests::{Asked, Request};
 
 /// Requests that wait for their outcomes at most; beyond it the sessions are not read.
 const WAITING_MAX: usize = 32_768;
 
+/// What a desk works with.
+pub struct FixDeskParts {
+    /// The way to the core.
+    pub port: Arc<dyn CommandPort>,
+    /// The view, for its directory of instruments.
+    pub view: ViewReader,
+    /// Who says what the counterparties may do.
+    pub gatekeeper: Arc<dyn Gatekeeper>,
+    /// How parents are driven: a mass cancel makes them stand.
+    pub terms: TermsStore,
+    /// Where that is written.
+    pub runtime: Handle,
+    /// Where the orders of the sessions are noted.
+    pub folder: PathBuf,
+}
+
 /// The desk.
 pub struct FixDesk {
     port: Arc<dyn CommandPort>,
     directory: Arc<Directory>,
     gatekeeper: Arc<dyn Gatekeeper>,
+    terms: TermsStore,
+    runtime: Handle,
     sessions: Mutex<BTreeMap<FixSessionId, Arc<FixSession>>>,
     words: Sender<Word>,
     listener: Mutex<Option<Receiver<Word>>>,
@@ -70,19 +90,17 @@ enum Word {
 }
 
 impl FixDesk {
-    /// A desk that notes the orders of its sessions in `folder`.
+    /// A desk without sessions.
     #[must_use]
-    pub fn new(
-        port: Arc<dyn CommandPort>,
-        view: &ViewReader,
-        gatekeeper: Arc<dyn Gatekeeper>,
-        folder: PathBuf,
-    ) -> Arc<Self> {
+    pub fn new(parts: FixDeskParts) -> Arc<Self> {
         let (words, listener) = channel();
+        let FixDeskParts { port, view, gatekeeper, terms, runtime, folder } = parts;
         Arc::new(Self {
             port,
             directory: Arc::clone(&view.directory),
             gatekeeper,
+            terms,
+            runtime,
             sessions: Mutex::default(),
             words,
             listener: Mutex::new(Some(listener)),
@@ -136,6 +154,26 @@ impl FixDesk {
             let _ = words.send(Word::Answered(ticket, answer));
         });
         self.port.begin(command, done);
+    }
+
+    /// Submits what pauses parents, and notes beside it that they are to stand, so that no driver claims them after a
+    /// restart. Both are done when the counterparty is answered; a database that fails or is slow holds up no cancel.
+    fn submit_and_hold(&self, command: Command, which: Which, ticket: u64) {
+        let (words, waiting, terms) = (self.words.clone(), Arc::clone(&self.waiting), self.terms.clone());
+        let (told, outcome) = oneshot::channel();
+        waiting.fetch_add(1, Ordering::Relaxed);
+        // The task below listens until it is told.
+        self.port.begin(command, Box::new(move |answer| _ = told.send(answer)));
+        self.runtime.spawn(async move {
+            let hold = tokio::time::timeout(HOLD_MAX, terms.hold(&which, true));
+            let (answer, held) = tokio::join!(outcome, hold);
+            if !matches!(held, Ok(Ok(()))) {
+                tracing::warn!("note that parents are to stand");
+            }
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            // A port that ends says nothing about the command; without a reporter the process is ending.
+            let _ = words.send(Word::Answered(ticket, answer.unwrap_or(Answer::Unknown)));
+        });
     }
 
     /// Hands the record to the reporter, however often it must be opened again.
@@ -219,8 +257,18 @@ impl FixApplication for Counter {
         if self.desk.words.send(Word::Taken(Box::new(asked))).is_err() {
             return Err(refuse(FixRefusal::NotAvailable, "the desk is closing", message));
         }
-        if let Some(command) = command {
-            self.desk.submit(command, ticket);
+        match command {
+            Some(Command::MassCancel(all)) => {
+                let which = Which {
+                    trade_date: self.desk.directory.trade_date(),
+                    account: Some(all.account),
+                    instrument: all.by_instrument.then_some(all.instrument),
+                    client_order: None,
+                };
+                self.desk.submit_and_hold(all.into(), which, ticket);
+            }
+            Some(command) => self.desk.submit(command, ticket),
+            None => {}
         }
         Ok(FixTaken::Later)
     }

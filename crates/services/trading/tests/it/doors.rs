@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::house::{Gate, NoReplica, Recorded};
 use heng_model::event::ParentStatus;
 use heng_model::{Command, Event, OrderId, RejectCode, Seq};
-use heng_ports::{Answer, CommandPort, Done};
+use heng_ports::{Answer, CommandPort, Done, EventSource};
 use heng_store::StoreOptions;
 use heng_trading::{CheckLog, DoorOptions, Doors, TermsStore, TradingView, ViewOptions, ViewStatus, api};
 use heng_transport::{Health, Metrics, RateLimits, Server, ServerOptions};
@@ -53,6 +53,12 @@ pub(crate) fn house(options: DoorOptions) -> House {
 
 /// The doors of a view that has taken `record` as far as it could.
 fn house_of(options: DoorOptions, record: Vec<Vec<Event>>) -> House {
+    let source = Arc::new(Recorded(record.clone()));
+    house_over(options, record, source)
+}
+
+/// The same, where streams read from `source`.
+pub(crate) fn house_over(options: DoorOptions, record: Vec<Vec<Event>>, source: Arc<dyn EventSource>) -> House {
     let (started, house) = std::sync::mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let script = Arc::new(Script::default());
@@ -69,7 +75,6 @@ fn house_of(options: DoorOptions, record: Vec<Vec<Event>>) -> House {
             let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
             let checks = CheckLog::open(&StoreOptions::at(folder.path().join("checks.db"))).await.expect("a file").0;
             let terms = TermsStore::open(&StoreOptions::at(folder.path().join("terms.db"))).await.expect("a file");
-            let source = Arc::new(Recorded(record.clone()));
             let (queries, view_reader) = (Arc::new(NoReplica), view.reader());
             let doors = Doors { port, queries, source, view: view_reader, checks, terms, options };
             let often = std::num::NonZeroU32::new(100_000).expect("not zero");
@@ -130,6 +135,28 @@ impl House {
             }
         }
         told
+    }
+
+    /// A stream that is open, and its status. Nobody reads it.
+    pub(crate) fn open(&self, path: &str) -> (u16, TcpStream) {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket option");
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).expect("sent");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).expect("the beginning of an answer");
+        (String::from_utf8_lossy(&first[9..]).parse().expect("a status"), stream)
+    }
+
+    /// What a stream tells until the server ends it.
+    pub(crate) fn whole_stream(&self, path: &str, token: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket option");
+        let head =
+            format!("host: x\r\nconnection: close\r\naccept: text/event-stream\r\nauthorization: Bearer {token}");
+        stream.write_all(format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("the stream ends");
+        text
     }
 
     fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -403,4 +430,24 @@ fn a_parked_view_tells_where_since_when_and_why_in_both_languages() {
     }
     let (_, metrics) = house.get("/metrics");
     assert!(metrics.as_str().is_some_and(|text| text.contains("heng_view_parked{view=\"trading\"} 1")), "{metrics}");
+}
+
+#[test]
+fn a_stream_ends_by_name_when_its_caller_loses_the_right_to_it() {
+    let house = house(OPTIONS);
+    for (path, token, reason) in [
+        ("/v1/stream/trade-events?since=0", "ended", "revoked"),
+        ("/v1/stream/drop-copy?since=0", "ended", "revoked"),
+        ("/v1/stream/drop-copy?since=0", "moved", "changed"),
+    ] {
+        let began = std::time::Instant::now();
+        let told = house.whole_stream(path, token);
+        assert!(told.contains("event: trade"), "the record comes first: {told}");
+        let last = told.rsplit_once("event: dropped\ndata: ").unwrap_or_else(|| panic!("{token}: {told}")).1;
+        let last: Value = serde_json::from_str(last.lines().next().expect("a line")).expect("JSON");
+        assert_eq!((&last["type"], &last["reason"]), (&json!("dropped"), &json!(reason)), "{token}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    let (_, metrics) = house.get("/metrics");
+    assert!(metrics.as_str().is_some_and(|text| text.contains("\nheng_trade_streams 0\n")), "{metrics}");
 }

@@ -1,8 +1,15 @@
 //! Trade events, drop copy and time lines.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use heng_model::Seq;
+use heng_ports::{EventBlock, EventFeed, EventSource, FeedError};
 use serde_json::{Value, json};
 
-use crate::doors::{House, OPTIONS, house};
+use crate::doors::{House, OPTIONS, house, house_over};
+use crate::record::record;
 
 fn sequences(page: &Value) -> Vec<u64> {
     let list = page["commands"].as_array().expect("a list").iter();
@@ -148,4 +155,46 @@ fn a_stream_goes_on_behind_the_last_event_id() {
     assert_eq!(told, expected);
     let told = house.stream("/v1/stream/trade-events?account=1&since=0", None, whole.len());
     assert_eq!(told, whole);
+}
+
+/// A record in which nothing happens to anybody, without end; it counts the pieces that were read.
+struct Endless(Arc<AtomicU64>);
+
+struct Empty(Arc<AtomicU64>, u64);
+
+impl EventFeed for Empty {
+    fn next_block(&mut self) -> Result<Option<EventBlock>, FeedError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let first = self.1;
+        self.1 += 1;
+        Ok(Some(EventBlock { first: Seq(first), through: Seq(first), commands: Vec::new() }))
+    }
+}
+
+impl EventSource for Endless {
+    fn open(&self, from: Seq) -> Result<Box<dyn EventFeed>, FeedError> {
+        Ok(Box::new(Empty(Arc::clone(&self.0), from.0)))
+    }
+
+    fn head(&self) -> Seq {
+        Seq(u64::MAX / 2)
+    }
+}
+
+#[test]
+fn streams_of_one_caller_are_bounded_and_end_with_their_client() {
+    let read = Arc::new(AtomicU64::new(0));
+    let house = house_over(OPTIONS, record(), Arc::new(Endless(Arc::clone(&read))));
+    let path = "/v1/stream/trade-events?since=0";
+    let open: Vec<_> = (0..32).map(|_| house.open(path)).collect();
+    assert!(open.iter().all(|(status, _)| *status == 200));
+    assert_eq!(house.get(path).0, 429, "a caller has so many and no more");
+    drop(open);
+    // They read the record for clients that are gone, and are told nothing that could fail to be sent.
+    let began = Instant::now();
+    while house.open(path).0 == 429 {
+        assert!(began.elapsed() < Duration::from_secs(20), "their places are free again");
+        std::thread::yield_now();
+    }
+    assert!(read.load(Ordering::Relaxed) > 0);
 }

@@ -1,7 +1,8 @@
-//! The view on real SQLite files and on a real PostgreSQL, and the doors over real sockets.
+//! The view on real SQLite files and on a real PostgreSQL, the doors over real sockets, and the FIX desk.
 
 mod doors;
 mod events;
+mod fix_desk;
 mod house;
 mod postgres;
 mod record;
