@@ -494,7 +494,7 @@ async fn whoever_loses_the_right_to_a_stream_is_told_and_cut_off_alone() {
         assert_eq!((u16::from(close.code), close.reason.as_str()), (1_008, reason));
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 
-        let request = Request::get(format!("/v1/stream/market?symbols=600519.SH"));
+        let request = Request::get("/v1/stream/market?symbols=600519.SH");
         let request = request.header("authorization", format!("Bearer {who}"));
         let response = world.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let body = axum::body::to_bytes(response.into_body(), 1 << 20);
