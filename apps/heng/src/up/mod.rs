@@ -18,6 +18,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -40,6 +41,9 @@ use begin::WorldAsk;
 use past::DemoPast;
 use pulse::PulseTaker;
 pub use words::Lang;
+
+/// How long a start waits for the past of its charts; beyond it they fill a little later.
+const PAST_MAX: Duration = Duration::from_secs(2);
 
 /// A live simulated market: HTTP door, SQL view, background flow, and a dashboard in the terminal.
 #[derive(Args, Debug)]
@@ -114,7 +118,7 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
     let stop = process::stop_signals(&runtime)?;
     let mut core = CoreSide::open(&args.data, &args.world(&config), args.demo_clients)?;
     let result = (|| {
-        let past = past_of(&core, &config)?;
+        let past = past_of(&core, &config, &stop)?;
         let ask = DoorsAsk {
             data: args.data.clone(),
             config: &config,
@@ -124,12 +128,16 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             lines,
             stop: &stop,
             demo_clients: Some(core.demo_clients),
-            past,
+            past: past.clone().map(|past| past as Arc<dyn Past>),
         };
         let doors = DoorsSide::open(ask, &runtime)?;
         let view = Arc::clone(&doors.view);
         let lag = move || view.lag();
         core.trade(args.flow.unwrap_or(config.market.flow), Box::new(lag), &stop)?;
+        core.wait_live()?;
+        if let Some(past) = past {
+            past.wait(PAST_MAX);
+        }
         present(args, &runtime, &mut core, doors, dashboard, &stop)
     })();
     stop.send_replace(true);
@@ -141,15 +149,14 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What the charts of the simulated market show of the days before it began; never where own money is at stake.
-fn past_of(core: &CoreSide, config: &Config) -> anyhow::Result<Option<Arc<dyn Past>>> {
+fn past_of(core: &CoreSide, config: &Config, stop: &watch::Sender<bool>) -> anyhow::Result<Option<Arc<DemoPast>>> {
     if config.production {
         return Ok(None);
     }
     let found = begin::Found::look(&core.port)?;
     let rules = Rulebook::from_bundle(found.rules()?);
     let rules = rules.map_err(|_| anyhow::anyhow!("the active rule files cannot be read"))?;
-    let past = DemoPast::of(&core.source(), rules);
-    Ok(past.map(|past| Arc::new(past) as Arc<dyn Past>))
+    Ok(Some(DemoPast::begin(core.source(), rules, stop.subscribe())?))
 }
 
 /// Lets clients in once the market trades, and shows it until the end.
@@ -162,7 +169,6 @@ fn present(
     stop: &watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let address = doors.address();
-    core.wait_live()?;
     doors.wait_current(runtime)?;
     doors.furnish(runtime)?;
     let mut notes = std::mem::take(&mut core.notes);

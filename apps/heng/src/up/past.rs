@@ -6,16 +6,18 @@
 //! are the sum of their minutes. Nothing of this is stored; answers that hold it say that it was generated.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use heng_core::RecordSource;
 use heng_marketdata::{Bar, Flow, InOut, Minute, Past, PastDay, PastMinute, Session};
 use heng_model::quantity::SCALE;
 use heng_model::{
     Board, Event, Exchange, InstrumentClass, InstrumentId, Money, Price, Qty, Quotation, Seq, TradeDate, notional,
 };
-use heng_ports::EventSource;
+use heng_ports::{EventSource, FeedError};
 use heng_rulebook::{LimitQuery, Rulebook};
+use tokio::sync::watch;
 
 use crate::market::Rng;
 
@@ -28,6 +30,8 @@ const LIMIT_PART: i64 = 60;
 /// Trading days between two ex-dividend days.
 const EX_DIVIDEND_EVERY: usize = 244;
 
+/// Between two looks at a record that has nothing new.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Minutes of a morning in Hong Kong, which is all that a half day has.
 const HK_MORNING: u16 = 150;
 
@@ -40,12 +44,17 @@ struct Listed {
     prev_close: Price,
 }
 
-/// The past of the demo instruments.
+/// How the record begins.
+struct Beginning {
+    listed: BTreeMap<InstrumentId, Listed>,
+    /// Trading days of the mainland and of Hong Kong before it, oldest first.
+    dates: [Vec<TradeDate>; 2],
+}
+
+/// The past of the demo instruments; none until the begin of the record was read.
 pub(crate) struct DemoPast {
     rules: Rulebook,
-    listed: BTreeMap<InstrumentId, Listed>,
-    /// Trading days of the mainland and of Hong Kong, oldest first.
-    dates: [Vec<TradeDate>; 2],
+    beginning: OnceLock<Beginning>,
     remembered: Mutex<HashMap<InstrumentId, Arc<[PastDay]>>>,
 }
 
@@ -58,18 +67,41 @@ struct Plan {
 }
 
 impl DemoPast {
-    /// The past of the market whose record is `source`; `None` if the record does not begin as a demonstration does.
-    pub(crate) fn of(source: &dyn EventSource, rules: Rulebook) -> Option<Self> {
-        let (first, listed) = beginning(source)?;
-        let dates = [Exchange::Sse, Exchange::Hk].map(|exchange| trading_days(&rules, exchange, first));
-        Some(Self { rules, listed, dates, remembered: Mutex::default() })
+    /// The past of the market whose record is `source`. Its begin is read in the background, until `stop` turns true.
+    pub(crate) fn begin(
+        source: RecordSource,
+        rules: Rulebook,
+        stop: watch::Receiver<bool>,
+    ) -> std::io::Result<Arc<Self>> {
+        let past = Arc::new(Self { rules, beginning: OnceLock::new(), remembered: Mutex::default() });
+        let told = Arc::clone(&past);
+        std::thread::Builder::new().name("demo-past".into()).spawn(move || match first_day(&source, &stop) {
+            Ok(Some((first, listed))) => told.begins(first, listed),
+            Ok(None) => {}
+            // Charts begin with the record then.
+            Err(error) => tracing::warn!(%error, "read the begin of the record for the past of the charts"),
+        })?;
+        Ok(past)
+    }
+
+    fn begins(&self, first: TradeDate, listed: BTreeMap<InstrumentId, Listed>) {
+        let dates = [Exchange::Sse, Exchange::Hk].map(|exchange| trading_days(&self.rules, exchange, first));
+        // It is told once.
+        let _ = self.beginning.set(Beginning { listed, dates });
+    }
+
+    /// Waits until the begin of the record was read, `most` at most.
+    pub(crate) fn wait(&self, most: Duration) {
+        let until = Instant::now() + most;
+        while self.beginning.get().is_none() && Instant::now() < until {
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn make(&self, instrument: InstrumentId) -> Vec<PastDay> {
-        let Some(listed) = self.listed.get(&instrument).filter(|listed| listed.prev_close.0 > 0) else {
-            return Vec::new();
-        };
-        let plans = self.plans(instrument, *listed);
+        let known = self.beginning.get().and_then(|begin| Some((begin, begin.listed.get(&instrument)?)));
+        let Some((begin, listed)) = known.filter(|(_, listed)| listed.prev_close.0 > 0) else { return Vec::new() };
+        let plans = self.plans(instrument, *listed, &begin.dates[usize::from(listed.board == Board::Hk)]);
         let day = |plan: &Plan| {
             let mut bar = Bar::default();
             self.day_minutes(instrument, *listed, *plan).iter().for_each(|minute| bar.join(&minute.minute.bar));
@@ -79,8 +111,7 @@ impl DemoPast {
     }
 
     /// References and closes, from the newest day back to the oldest, told oldest first.
-    fn plans(&self, instrument: InstrumentId, listed: Listed) -> Vec<Plan> {
-        let dates = &self.dates[usize::from(listed.board == Board::Hk)];
+    fn plans(&self, instrument: InstrumentId, listed: Listed, dates: &[TradeDate]) -> Vec<Plan> {
         let mut rng = Rng::new(0x9a57_0001, u64::from(instrument.0));
         let ex_day = rng.below(EX_DIVIDEND_EVERY as u64) as usize;
         let drift = rng.between(-6, 8);
@@ -192,6 +223,9 @@ impl Past for DemoPast {
         if let Some(days) = known(self) {
             return days;
         }
+        if self.beginning.get().is_none() {
+            return Arc::new([]);
+        }
         let days: Arc<[PastDay]> = self.make(instrument).into();
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
@@ -204,7 +238,8 @@ impl Past for DemoPast {
     fn minutes(&self, instrument: InstrumentId, date: TradeDate) -> Vec<PastMinute> {
         let days = self.days(instrument);
         let day = days.iter().find(|day| day.date == date);
-        let Some((day, listed)) = day.zip(self.listed.get(&instrument)) else { return Vec::new() };
+        let listed = self.beginning.get().and_then(|begin| begin.listed.get(&instrument));
+        let Some((day, listed)) = day.zip(listed) else { return Vec::new() };
         let plan = Plan { date, reference: day.prev_close, close: day.bar.close };
         self.day_minutes(instrument, *listed, plan)
     }
@@ -256,45 +291,46 @@ fn flow_of(rng: &mut Rng, bar: &Bar) -> Flow {
     Flow { large: part(18), medium: part(34), small: part(48) }
 }
 
-/// How long the record may need to hold what began the market, and how often it is looked at.
-const RECORD_MAX: Duration = Duration::from_secs(10);
-const RECORD_LOOK: Duration = Duration::from_millis(2);
-
-/// The first trade date, and the instruments that the record begins with. A new listing has no past: it is one of the
-/// mainland's that has no price limit.
-fn beginning(source: &dyn EventSource) -> Option<(TradeDate, BTreeMap<InstrumentId, Listed>)> {
-    let mut feed = source.open(Seq(1)).ok()?;
-    let (mut kinds, mut listed, mut date) = (BTreeMap::new(), BTreeMap::new(), None);
-    let until = Instant::now() + RECORD_MAX;
-    while Instant::now() < until {
-        let Some(block) = feed.next_block().ok()? else {
-            // The record is written behind the answers that began the market.
-            std::thread::sleep(RECORD_LOOK);
+/// The first trade date of the record, and the instruments that it begins with; `None` if `stop` turned true before. A
+/// new listing has no past: it is one of the mainland's that has no price limit.
+fn first_day(
+    source: &dyn EventSource,
+    stop: &watch::Receiver<bool>,
+) -> Result<Option<(TradeDate, BTreeMap<InstrumentId, Listed>)>, FeedError> {
+    let mut feed = source.open(Seq(1))?;
+    let mut kinds = BTreeMap::new();
+    while !*stop.borrow() {
+        let Some(block) = feed.next_block()? else {
+            std::thread::sleep(PAUSE);
             continue;
         };
         for command in &block.commands {
-            for event in &command.events {
-                match event {
-                    Event::InstrumentDefined(defined) => {
-                        kinds.insert(defined.instrument, (defined.board, defined.class));
-                    }
-                    Event::ReferenceSet(set) => {
-                        date = command.time.date();
-                        let Some(&(board, class)) = kinds.get(&set.instrument) else { continue };
-                        let old = board == Board::Hk || set.limit_up.0 > 0;
-                        let (risk_warning, prev_close) = (set.risk_warning, set.prev_close);
-                        if old {
-                            listed.insert(set.instrument, Listed { board, class, risk_warning, prev_close });
-                        }
-                    }
-                    // Clients come behind the instruments.
-                    Event::AccountOpened(_) | Event::DayOpened(_) => return date.map(|date| (date, listed)),
-                    _ => {}
-                }
+            let day = command.events.iter().find_map(|event| match event {
+                Event::DayOpened(opened) => Some(opened.date),
+                _ => None,
+            });
+            if let Some(date) = day {
+                // The references stand beside the day that they are for.
+                return Ok(Some((date, command.events.iter().filter_map(|event| listed_in(event, &kinds)).collect())));
             }
+            kinds.extend(command.events.iter().filter_map(|event| match event {
+                Event::InstrumentDefined(defined) => Some((defined.instrument, (defined.board, defined.class))),
+                _ => None,
+            }));
         }
     }
-    None
+    Ok(None)
+}
+
+fn listed_in(
+    event: &Event,
+    kinds: &BTreeMap<InstrumentId, (Board, InstrumentClass)>,
+) -> Option<(InstrumentId, Listed)> {
+    let Event::ReferenceSet(set) = event else { return None };
+    let &(board, class) = kinds.get(&set.instrument)?;
+    let (risk_warning, prev_close) = (set.risk_warning, set.prev_close);
+    let old = board == Board::Hk || set.limit_up.0 > 0;
+    old.then_some((set.instrument, Listed { board, class, risk_warning, prev_close }))
 }
 
 /// The last trading days before `first` that the calendar knows, oldest first.
@@ -320,9 +356,10 @@ mod tests {
             let (board, class, risk_warning) = (i.definition.board, i.definition.class, i.reference.risk_warning);
             (i.definition.instrument, Listed { board, class, risk_warning, prev_close: i.reference.prev_close })
         });
-        let listed = listed.collect();
-        let dates = [Exchange::Sse, Exchange::Hk].map(|exchange| trading_days(&rules, exchange, date));
-        (world, DemoPast { rules, listed, dates, remembered: Mutex::default() })
+        let past = DemoPast { rules, beginning: OnceLock::new(), remembered: Mutex::default() };
+        assert!(past.days(InstrumentId(0)).is_empty(), "nothing is known yet, and nothing is remembered");
+        past.begins(date, listed.collect());
+        (world, past)
     }
 
     #[test]
