@@ -291,12 +291,12 @@ fn flow_of(rng: &mut Rng, bar: &Bar) -> Flow {
     Flow { large: part(18), medium: part(34), small: part(48) }
 }
 
+/// A trade date, and the instruments that are listed on it.
+type FirstDay = (TradeDate, BTreeMap<InstrumentId, Listed>);
+
 /// The first trade date of the record, and the instruments that it begins with; `None` if `stop` turned true before. A
 /// new listing has no past: it is one of the mainland's that has no price limit.
-fn first_day(
-    source: &dyn EventSource,
-    stop: &watch::Receiver<bool>,
-) -> Result<Option<(TradeDate, BTreeMap<InstrumentId, Listed>)>, FeedError> {
+fn first_day(source: &dyn EventSource, stop: &watch::Receiver<bool>) -> Result<Option<FirstDay>, FeedError> {
     let mut feed = source.open(Seq(1))?;
     let mut kinds = BTreeMap::new();
     while !*stop.borrow() {
