@@ -35,7 +35,9 @@ fn a_resumed_day_ends_with_the_hash_of_an_uncrashed_one() {
         let keys = dumped_keys(&data);
         assert_eq!(keys.len(), 20_000);
         let all = lines_of(&acks);
-        assert!(all.len() > acknowledged, "the resumed day acknowledges the rest");
+        // A crash is noticed by another thread: of the last hundredth everything may be acknowledged by then.
+        let rest = all.len() > acknowledged || (percent == "99" && all.len() == acknowledged);
+        assert!(rest, "the resumed day acknowledges the rest: {percent}, {acknowledged}, {}", all.len());
         assert!(all.iter().all(|key| keys.contains(key)));
     }
 }
