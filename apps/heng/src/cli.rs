@@ -37,10 +37,8 @@ enum Word {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    heng_runtime::take_memory_in_small_pages();
     let cli = Cli::parse();
-    if matches!(cli.command, Word::Up(_) | Word::Serve(_) | Word::Day(_)) {
-        heng_runtime::begin_with_huge_pages();
-    }
     let result = match &cli.command {
         Word::Up(args) => crate::up::run(args),
         Word::Serve(args) => crate::serve::run(args),

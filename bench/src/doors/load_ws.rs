@@ -61,6 +61,34 @@ fn values<'a>(text: &'a str, key: &'static str) -> impl Iterator<Item = &'a str>
     text.match_indices(key).filter_map(move |(at, _)| text[at + key.len()..].split('"').next())
 }
 
+/// An unsigned LEB128 number off the front.
+fn number(from: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (first, rest) = from.split_first()?;
+        *from = rest;
+        value |= u64::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// A signed one, zigzag.
+fn signed(from: &mut &[u8]) -> Option<i64> {
+    let value = number(from)?;
+    Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+}
+
+/// `time` and `sent_at` of a record behind its head: symbol, sequence and command sequence stand before them.
+fn binary_times(mut from: &[u8]) -> Option<(i64, i64)> {
+    let symbol = usize::try_from(number(&mut from)?).ok()?;
+    from = from.get(symbol..)?;
+    let _sequences = (number(&mut from)?, number(&mut from)?);
+    Some((signed(&mut from)?, signed(&mut from)?))
+}
+
 impl Shared {
     /// A whole frame of market data at `now`.
     fn market(&mut self, kind: u8, payload: &[u8]) {
@@ -73,18 +101,29 @@ impl Shared {
         for sent in values(text, "\",\"sent_at\":\"") {
             self.outcome.messages += 1;
             if let Some(at) = instant_ns(sent) {
-                self.push.record(u64::try_from(now - at).unwrap_or(0));
+                self.sent(at, now);
             }
         }
         self.outcome.snapshots += text.matches("{\"type\":\"snapshot\"").count() as u64;
         let heads = text.match_indices("\",\"sent_at\":\"").filter_map(|(at, _)| text[..at].rsplit('"').next());
         for at in heads.filter_map(instant_ns) {
-            self.lag.record(u64::try_from(now + self.market_ahead_ns - at).unwrap_or(0));
+            self.happened(at, now);
         }
+    }
+
+    /// A message of the tick at `at`, by the server's clock.
+    fn sent(&mut self, at: i64, now: i64) {
+        self.push.record(u64::try_from(now - at).unwrap_or(0));
+    }
+
+    /// A message about what happened at `at`, by the market's clock.
+    fn happened(&mut self, at: i64, now: i64) {
+        self.lag.record(u64::try_from(now + self.market_ahead_ns - at).unwrap_or(0));
     }
 
     /// Records: `length u16, kind u8, flags u8`, one behind the other.
     fn market_bytes(&mut self, mut payload: &[u8]) {
+        let now = wall_ns();
         while let [low, high, kind, ..] = payload {
             let length = usize::from(u16::from_le_bytes([*low, *high]));
             if length < 4 || length > payload.len() {
@@ -92,6 +131,13 @@ impl Shared {
             }
             self.outcome.messages += 1;
             self.outcome.snapshots += u64::from(*kind == 1);
+            match binary_times(&payload[4..length]) {
+                Some((time, sent_at)) => {
+                    self.happened(time, now);
+                    self.sent(sent_at, now);
+                }
+                None => count_reason(&mut self.outcome.reasons, "a binary record without its times"),
+            }
             payload = &payload[length..];
         }
     }
@@ -381,9 +427,14 @@ mod tests {
     #[test]
     fn binary_records_are_counted_by_their_lengths() {
         let mut shared = shared();
-        shared.market(BINARY, &[5, 0, 1, 0, 9, 4, 0, 2, 0]);
+        // Symbol "AB", sequences 300 and 7, time 2 ns, sent at -1 ns.
+        let snapshot = [13, 0, 1, 0, 2, b'A', b'B', 0xac, 0x02, 7, 4, 1, 99];
+        assert_eq!(binary_times(&snapshot[4..]), Some((2, -1)));
+        shared.market(BINARY, &[snapshot.as_slice(), &[4, 0, 2, 0]].concat());
         assert_eq!((shared.outcome.messages, shared.outcome.snapshots), (2, 1));
+        assert_eq!((shared.lag.summary().count, shared.push.summary().count), (1, 1));
+        assert_eq!(shared.outcome.reasons["a binary record without its times"], 1);
         shared.market(BINARY, &[9, 0, 1, 0]);
-        assert_eq!(shared.outcome.reasons.len(), 1);
+        assert_eq!(shared.outcome.reasons.len(), 2);
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct PairFigures {
     /// Offered through the HTTP door in both runs of a pair.
     pub(crate) orders_per_s: f64,
     pub(crate) errors: u64,
+    /// What the orders behind `errors` were told, over all runs, and how often.
+    pub(crate) reasons: std::collections::BTreeMap<String, u64>,
     pub(crate) ratios: Vec<f64>,
     pub(crate) quiet_p99_ms: Vec<f64>,
     pub(crate) busy_p99_ms: Vec<f64>,
@@ -323,13 +325,14 @@ impl Report {
             let list = |values: &[f64]| values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(" ");
             let _ = writeln!(
                 out,
-                "order p99 beside reads and sign-ins ÷ alone: {:.2} (pairs {}; alone {} ms, beside {} ms; {} errors)\n  \
+                "order p99 beside reads and sign-ins ÷ alone: {:.2} (pairs {}; alone {} ms, beside {} ms; {} errors {:?})\n  \
                  served {:.0} of 100 reads/s ({:.0} bytes, p99 {:.0} ms), {:.0} of 200 sign-ins/s, {:.0} refused; {:?}",
                 pairs.ratio,
                 list(&pairs.ratios),
                 list(&pairs.quiet_p99_ms),
                 list(&pairs.busy_p99_ms),
                 pairs.errors,
+                pairs.reasons,
                 pairs.queries_served_per_s,
                 pairs.query_bytes,
                 pairs.query_p99_ms,

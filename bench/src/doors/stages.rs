@@ -175,6 +175,9 @@ impl Floor<'_> {
             figures.quiet_p99_ms.push(quiet.p99_ms);
             figures.busy_p99_ms.push(busy.p99_ms);
             figures.errors += quiet.errors + busy.errors;
+            for (reason, count) in quiet.reasons.into_iter().chain(busy.reasons) {
+                *figures.reasons.entry(reason).or_default() += count;
+            }
             figures.ratios.push(busy.p99_ms / quiet.p99_ms.max(1e-6));
             self.broker.wait_current().await?;
         }
@@ -272,7 +275,8 @@ pub(super) async fn orders(
     report.rest = Some(floor.latency(Door::Rest).await?);
     step("fills in queries");
     report.visible = Some(floor.visible().await?);
-    broker.wait_current().await?;
+    // What rests holds cash, and an order that is refused for want of it says nothing about the door.
+    broker.cancel_all().await?;
     step("orders beside heavy reads and sign-ins");
     report.pairs = Some(floor.pairs().await?);
     broker.cancel_all().await?;

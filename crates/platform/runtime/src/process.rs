@@ -26,6 +26,14 @@ pub fn raise_descriptors() -> u64 {
     }
 }
 
+/// Has the system give this process its memory in small pieces. A huge page is cheaper for whoever computes, but a virtual
+/// machine whose host backs memory piece by piece takes tens of milliseconds for one, in which every order waits. A
+/// system that does not know the wish leaves things as they are.
+pub fn take_memory_in_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +43,12 @@ mod tests {
         let most = raise_descriptors();
         let limit = getrlimit(Resource::Nofile);
         assert_eq!((limit.current, limit.current.unwrap_or(u64::MAX)), (limit.maximum, most));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn huge_pages_can_be_declined() {
+        take_memory_in_small_pages();
+        assert!(rustix::thread::transparent_huge_pages_are_disabled().unwrap());
     }
 }

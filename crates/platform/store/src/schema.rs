@@ -6,10 +6,11 @@ use crate::statement::Engine;
 
 /// The text as `engine` takes it. Schemas are written in the subset that both know: `BIGINT`, `BOOLEAN`, `TEXT` and
 /// `BYTEA` columns, keys, checks, indexes also partial ones. The one word beyond it is `WITHOUT ROWID`, which makes
-/// SQLite keep a table in the order of its key; PostgreSQL has no such choice.
+/// SQLite keep a table in the order of its key; PostgreSQL has no such choice. A key that SQLite knows as `INTEGER` is the
+/// place of the row itself; as `BIGINT` it would be an index beside it.
 pub(crate) fn for_engine(text: &str, engine: Engine) -> String {
     match engine {
-        Engine::Sqlite => text.to_owned(),
+        Engine::Sqlite => text.replace(" BIGINT NOT NULL PRIMARY KEY", " INTEGER NOT NULL PRIMARY KEY"),
         Engine::Postgres => text.replace(") WITHOUT ROWID", ")"),
     }
 }

@@ -1,7 +1,7 @@
 //! Reading the record ahead of the view, in a thread of its own, because files block.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heng_model::Seq;
 use tokio::sync::mpsc;
@@ -15,6 +15,9 @@ use heng_ports::{EventBlock, EventSource, FeedError};
 const AHEAD_MAX: usize = 1;
 /// A piece that holds as many events is not joined to more.
 const JOINED_EVENTS_MAX: usize = 8_000;
+/// How soon a piece may follow another: orders that come one by one would otherwise be a transaction each, and each
+/// transaction writes whole pages for its few rows.
+const PACE: Duration = Duration::from_millis(10);
 /// How long the reader waits for a place when the record has no more.
 const BUSY: Duration = Duration::from_millis(1);
 /// How often the record is asked for more when it had nothing.
@@ -64,6 +67,7 @@ fn read(
     let mut feed = source.open(Seq(*next))?;
     status.feed_works();
     let mut waiting: Option<EventBlock> = None;
+    let mut sent = Instant::now();
     while !blocks.is_closed() {
         let found = feed.next_block()?;
         let idle = found.is_none();
@@ -80,9 +84,11 @@ fn read(
         };
         let through = block.through.0;
         let full = events_in(&block) >= JOINED_EVENTS_MAX;
-        waiting = match offer(blocks, block, full) {
+        let early = !full && sent.elapsed() < PACE;
+        waiting = match if early { Some(block) } else { offer(blocks, block, full) } {
             Some(block) => Some(block),
             None => {
+                sent = Instant::now();
                 *next = through + 1;
                 None
             }

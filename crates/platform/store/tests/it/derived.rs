@@ -119,3 +119,25 @@ pub(crate) async fn a_second_writer_is_found_out(places: &Places) {
     assert_eq!(store.position().await.expect("a position"), Position::START);
     store.close().await;
 }
+
+/// Niceness of the threads of this process whose name begins with `prefix`.
+#[cfg(target_os = "linux")]
+fn niceness(prefix: &str) -> Vec<i64> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("threads");
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let of = |stat: String| {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        // State is the first field behind the name, niceness the seventeenth.
+        name.starts_with(prefix).then(|| rest.split_whitespace().nth(16)?.parse().ok()).flatten()
+    };
+    stats.filter_map(of).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn threads_of_derived_tables_go_behind_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (store, _) = open(&heng_store::StoreUrl::Sqlite(folder.path().join("inner")).store("notes")).await;
+    assert!(niceness("sqlx-sqlite").contains(&10), "{:?}", niceness("sqlx-sqlite"));
+    store.close().await;
+}
