@@ -42,8 +42,8 @@ export async function browse(options = {}) {
     colorScheme: 'dark',
     ...options,
   });
-  // Twice the usual patience: the machine may be building something at the same time.
-  context.setDefaultTimeout(60_000);
+  // Long patience: the machine may be building something at the same time.
+  context.setDefaultTimeout(120_000);
   const page = context.pages()[0] ?? (await context.newPage());
   const complaints = watch(page);
   return {
