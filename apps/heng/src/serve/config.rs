@@ -183,7 +183,8 @@ pub struct FixSession {
     /// What answers.
     #[serde(default)]
     pub application: FixApplicationKind,
-    /// Sign-in name of the principal for whom a trading session acts; none = the first demo client.
+    /// Sign-in name of the principal for whom a session acts that trades or hears drop copies; none = the first demo
+    /// client.
     pub user: Option<String>,
 }
 
@@ -205,6 +206,13 @@ impl FixSession {
             application: FixApplicationKind::Trading,
             user: None,
         }
+    }
+
+    /// The drop copy of a demonstration: it hears what its client does through every door, while it is logged on.
+    #[must_use]
+    pub fn demo_copy() -> Self {
+        let application = FixApplicationKind::DropCopy;
+        Self { target: "DEMO-COPY".into(), reset_on_logon: true, application, ..Self::demo() }
     }
 
     /// As the FIX engine takes it.

@@ -167,30 +167,33 @@ impl DoorsSide {
     fn open_fix(&mut self, runtime: &Runtime) -> anyhow::Result<()> {
         let mut sessions = self.config.fix.sessions.clone();
         if sessions.is_empty() && self.demo_clients.is_some() {
-            sessions.push(FixSession::demo());
+            sessions.extend([FixSession::demo(), FixSession::demo_copy()]);
         }
         if sessions.is_empty() {
             return Ok(());
         }
         let mut seats = Vec::new();
         for session in &sessions {
-            let trades = session.application == FixApplicationKind::Trading;
+            let acts = session.application != FixApplicationKind::Echo;
             let principal = runtime.block_on(demo::seat(&self.identity, session.user.as_deref()));
-            seats.push((session.session(), if trades { Some(principal?) } else { None }));
+            seats.push((session.session(), if acts { Some(principal?) } else { None }));
         }
         let door = FixDoor::open(&self.config.fix, seats, &self.desk, &self.data, runtime)?;
         let (address, first) = (door.address(), &sessions[0]);
-        self.told.insert(
-            "fix".into(),
+        let told = |session: &FixSession| {
             serde_json::json!({
                 "host": address.ip().to_string(),
                 "port": address.port(),
-                "begin": first.begin,
+                "begin": session.begin,
                 // As a client configures its own side.
-                "sender": first.target,
-                "target": first.sender,
-            }),
-        );
+                "sender": session.target,
+                "target": session.sender,
+            })
+        };
+        self.told.insert("fix".into(), told(first));
+        if let Some(copy) = sessions.iter().find(|session| session.application == FixApplicationKind::DropCopy) {
+            self.told.insert("fix_drop_copy".into(), told(copy));
+        }
         self.notes.push(format!("FIX: {address} {} {} → {}", first.begin, first.target, first.sender));
         self.fix = Some(door);
         Ok(())

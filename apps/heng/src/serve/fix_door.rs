@@ -57,9 +57,11 @@ impl FixDoor {
     ) -> anyhow::Result<Self> {
         let mut sessions = Vec::new();
         for (config, principal) in with_mirrors(seats) {
-            let session = open_session(&config, principal, desk, data)?;
-            if config.application == FixApplicationKind::Trading {
-                desk.attach(&session);
+            let session = open_session(&config, principal.clone(), desk, data)?;
+            match (config.application, principal) {
+                (FixApplicationKind::Trading, _) => desk.attach(&session),
+                (FixApplicationKind::DropCopy, Some(principal)) => desk.attach_copy(&session, principal),
+                _ => {}
             }
             sessions.push(session);
         }
@@ -101,7 +103,8 @@ impl FixDoor {
 }
 
 /// Each session once more with the names of its sides exchanged, unless another session has them: what one side calls
-/// the sender is the other side's target, and whoever copies a configuration copies it either way.
+/// the sender is the other side's target, and whoever copies a configuration copies it either way. Not those of drop
+/// copies: what nobody fetches would be kept.
 fn with_mirrors(seats: Vec<Seat>) -> Vec<Seat> {
     let names = |config: &FixSessionConfig| (config.begin.clone(), config.sender.clone(), config.target.clone());
     let taken: Vec<_> = seats.iter().map(|(config, _)| names(config)).collect();
@@ -109,7 +112,9 @@ fn with_mirrors(seats: Vec<Seat>) -> Vec<Seat> {
         let (sender, target) = (config.target.clone(), config.sender.clone());
         (FixSessionConfig { sender, target, ..config.clone() }, principal.clone())
     };
-    let mirrors: Vec<Seat> = seats.iter().map(mirror).filter(|(config, _)| !taken.contains(&names(config))).collect();
+    let answers = |(config, _): &&Seat| config.application != FixApplicationKind::DropCopy;
+    let mirrors: Vec<Seat> =
+        seats.iter().filter(answers).map(mirror).filter(|(config, _)| !taken.contains(&names(config))).collect();
     seats.into_iter().chain(mirrors).collect()
 }
 
@@ -121,6 +126,7 @@ fn open_session(
 ) -> anyhow::Result<Arc<FixSession>> {
     let id = config.identity()?;
     let application: Arc<dyn FixApplication> = match principal {
+        Some(principal) if config.application == FixApplicationKind::DropCopy => desk.listener(principal),
         Some(principal) => desk.application(principal),
         None => Arc::new(EchoApplication::default()),
     };

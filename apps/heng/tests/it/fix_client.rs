@@ -1,4 +1,4 @@
-//! A FIX client of the demonstration's session, which connects again and again.
+//! A FIX client of one of the demonstration's sessions, which connects again and again.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,8 +32,13 @@ pub(crate) struct Report {
     pub(crate) again: bool,
 }
 
+#[derive(Debug)]
 enum Told {
     Report(Report),
+    /// It is logged on.
+    Up,
+    /// What it sent was refused.
+    Refused,
     /// The session has no connection any more.
     Out,
 }
@@ -48,6 +53,14 @@ impl Desk {
 }
 
 impl FixApplication for Desk {
+    fn logged_on(&self, _: &mut FixReplies<'_>) {
+        self.tell(Told::Up);
+    }
+
+    fn refused(&self, _: &FixMessage<'_>, _: u64, _: &FixSessionId) {
+        self.tell(Told::Refused);
+    }
+
     fn logged_out(&self, _: &FixSessionId) {
         self.tell(Told::Out);
     }
@@ -74,9 +87,9 @@ pub(crate) struct FixClient {
 }
 
 impl FixClient {
-    /// Connects as the ready file tells. Its orders are like `order`.
-    pub(crate) fn connect(ready: &Value, order: Value) -> Self {
-        let word = |name: &str| ready["fix"][name].as_str().expect("text").to_owned();
+    /// Connects as the ready file tells of a session. Its orders are like `order`.
+    pub(crate) fn connect(told_of: &Value, order: Value) -> Self {
+        let word = |name: &str| told_of[name].as_str().expect("text").to_owned();
         let config = FixSessionConfig {
             begin: word("begin"),
             default_appl_ver: None,
@@ -95,7 +108,7 @@ impl FixClient {
             clock: Arc::new(SystemClock::default()),
         };
         let session = FixSession::open(&config, parts).expect("a session");
-        let port = ready["fix"]["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
+        let port = told_of["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
         let mut options = FixInitiatorOptions::to(vec![SocketAddr::from(([127, 0, 0, 1], port))]);
         (options.pause_min, options.pause_max) = (Duration::from_millis(20), Duration::from_millis(100));
         let connecting = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -104,7 +117,35 @@ impl FixClient {
         Self { session, told, reports: Vec::new(), order, _connecting: connecting }
     }
 
-    fn send(&self, key: &str, again: bool) {
+    /// Waits until it is logged on.
+    pub(crate) fn wait_up(&mut self) {
+        assert!(matches!(self.told.recv_timeout(SOON), Ok(Told::Up)), "it is not logged on");
+    }
+
+    /// Waits until a message of its own is refused.
+    pub(crate) fn wait_refused(&mut self) {
+        assert!(matches!(self.told.recv_timeout(SOON), Ok(Told::Refused)), "it is not refused");
+    }
+
+    /// The next report.
+    pub(crate) fn next(&mut self) -> Report {
+        match self.heard() {
+            Told::Report(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What comes next but a logon.
+    fn heard(&self) -> Told {
+        loop {
+            let told = self.told.recv_timeout(SOON).expect("an answer");
+            if !matches!(told, Told::Up) {
+                return told;
+            }
+        }
+    }
+
+    pub(crate) fn send(&self, key: &str, again: bool) {
         let text = |name: &str| self.order[name].as_str().expect("text");
         let mut body = FixBody::new("D");
         if again {
@@ -124,7 +165,7 @@ impl FixClient {
             let key = format!("{prefix}{}", keys.len());
             self.send(&key, false);
             keys.push(key.clone());
-            match self.told.recv_timeout(SOON).expect("an answer") {
+            match self.heard() {
                 Told::Report(report) => {
                     self.reports.push(report.clone());
                     assert_eq!(report.key, key);
@@ -132,7 +173,7 @@ impl FixClient {
                         return keys;
                     }
                 }
-                Told::Out => return keys,
+                Told::Out | Told::Up | Told::Refused => return keys,
             }
             paced.pause(pace);
         }
@@ -150,7 +191,7 @@ impl FixClient {
                 self.send(key, true);
                 sent_again = true;
             }
-            if let Told::Report(report) = self.told.recv_timeout(SOON).expect("a report decides it") {
+            if let Told::Report(report) = self.heard() {
                 self.reports.push(report);
             }
         }

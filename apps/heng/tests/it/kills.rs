@@ -312,7 +312,7 @@ fn survive(shape: Shape, victim: Victim) {
     // Tokens of before the kill are good for everything behind it.
     let (address, token) = (house.address.clone(), house.token.clone());
     let client_token = house.ready["token"]["client"].as_str().expect("a token").to_owned();
-    let mut fix = FixClient::connect(&house.ready, orders.resting.clone());
+    let mut fix = FixClient::connect(&house.ready["fix"], orders.resting.clone());
     let doors_live = (shape, victim) == (Shape::Apart, Victim::Core);
     std::thread::scope(|scope| {
         let _let_go = LetGo(&goals);

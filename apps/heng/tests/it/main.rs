@@ -4,6 +4,7 @@
 mod clients;
 mod crash;
 mod day;
+mod drop_copy;
 mod due;
 mod fix_client;
 mod house;

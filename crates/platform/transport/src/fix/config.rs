@@ -41,6 +41,9 @@ pub enum FixApplicationKind {
     /// Orders and their reports.
     #[default]
     Trading,
+    /// Reports of every order that the counterparty may see, through whichever door it came.
+    #[serde(rename = "drop-copy")]
+    DropCopy,
     /// Returns each message, for conformance suites.
     Echo,
 }

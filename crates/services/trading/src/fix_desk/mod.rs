@@ -13,6 +13,7 @@
 //!
 //! Deliberately absent: changing an order in place (the exchanges here have no such request).
 
+mod copies;
 mod notes;
 mod orders;
 mod reporter;
@@ -38,6 +39,7 @@ use tokio::sync::{oneshot, watch};
 use crate::directory::Directory;
 use crate::execution::{HOLD_MAX, TermsStore, Which};
 use crate::view::ViewReader;
+use copies::{DropCopy, Listener};
 use requests::{Asked, Request};
 
 /// Requests that wait for their outcomes at most; beyond it the sessions are not read.
@@ -67,6 +69,7 @@ pub struct FixDesk {
     terms: TermsStore,
     runtime: Handle,
     sessions: Mutex<BTreeMap<FixSessionId, Arc<FixSession>>>,
+    copies: Mutex<Vec<DropCopy>>,
     words: Sender<Word>,
     listener: Mutex<Option<Receiver<Word>>>,
     waiting: Arc<AtomicUsize>,
@@ -102,6 +105,7 @@ impl FixDesk {
             terms,
             runtime,
             sessions: Mutex::default(),
+            copies: Mutex::default(),
             words,
             listener: Mutex::new(Some(listener)),
             waiting: Arc::default(),
@@ -121,6 +125,18 @@ impl FixDesk {
     pub fn attach(&self, session: &Arc<FixSession>) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.insert(session.id().clone(), Arc::clone(session));
+    }
+
+    /// What answers a session that hears what `principal` may see and takes no requests.
+    #[must_use]
+    pub fn listener(&self, principal: Arc<Principal>) -> Arc<dyn FixApplication> {
+        Arc::new(Listener { gatekeeper: Arc::clone(&self.gatekeeper), principal })
+    }
+
+    /// Lets `session` hear of every order of the accounts of `principal`. To be called before [`FixDesk::begin`].
+    pub fn attach_copy(&self, session: &Arc<FixSession>, principal: Arc<Principal>) {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.push(DropCopy::new(Arc::clone(session), principal));
     }
 
     fn session(&self, id: &FixSessionId) -> Option<Arc<FixSession>> {

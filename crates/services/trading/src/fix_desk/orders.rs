@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use heng_model::event::OrderCancelled;
 use heng_model::{AccountId, ClientOrderId, OrderId, Price, Qty, Side, TradeDate};
 use heng_transport::fix::FixSessionId;
+
+use super::reports::{self, Exec};
 
 /// What is known of an order before it has a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,16 @@ impl Order {
         if filled >= self.note.quantity {
             self.phase = Phase::Filled;
         }
+    }
+
+    /// Takes off what was cancelled, and tells what a report of it says.
+    pub(super) fn take_off(&mut self, cancelled: &OrderCancelled) -> Exec {
+        if cancelled.shrunk {
+            Arc::make_mut(&mut self.note).quantity.0 -= cancelled.quantity.0;
+            return Exec::Restated;
+        }
+        self.phase = reports::ended_by(cancelled.reason);
+        Exec::Ended
     }
 
     /// Average price of the fills with six decimals.

@@ -1,8 +1,8 @@
 //! The one thread that tells the sessions what became of their requests and orders.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use heng_model::command::CancelOrder;
@@ -13,6 +13,7 @@ use heng_runtime::{Clock as _, SystemClock};
 use heng_transport::fix::{FixBody, FixSessionId};
 use tokio::sync::watch;
 
+use super::copies::DropCopy;
 use super::notes::{Notes, Place as Mark, first_needed};
 use super::orders::{Note, Order, Orders, Phase};
 use super::reports::{self, Exec, Stamp};
@@ -26,6 +27,7 @@ const MARK_EVERY: Duration = Duration::from_millis(200);
 /// The reporter.
 pub(super) struct Reporter {
     desk: Arc<FixDesk>,
+    copies: Vec<DropCopy>,
     orders: Orders,
     notes: Notes,
     waiting: Waiting,
@@ -44,8 +46,10 @@ impl Reporter {
         found.into_iter().for_each(|note| orders.note(note));
         let first = first_needed(place, head);
         let mark = place.unwrap_or(Mark { day: first.0, reported: head.0 });
+        let copies = std::mem::take(&mut *desk.copies.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self {
             desk,
+            copies,
             orders,
             notes,
             waiting: Waiting::default(),
@@ -288,6 +292,9 @@ impl Reporter {
             told: command.seq.0 <= before,
             again: command.seq.0 <= maybe,
         };
+        for copy in &mut self.copies {
+            copy.take(event, &place, &self.desk.directory);
+        }
         match event {
             Event::DayOpened(opened) => {
                 if self.last_date != TradeDate::NONE {
@@ -309,8 +316,7 @@ impl Reporter {
     /// Sends what `tell` makes of the order, unless it was told before this start.
     fn tell(&self, order: &Order, place: &When, exec: Exec) {
         if !place.told {
-            let stamp = Stamp { id: place.id.clone(), utc_ns: place.time.0.unsigned_abs(), again: place.again };
-            self.send(&order.note.session, &reports::execution(order, exec, &stamp));
+            self.send(&order.note.session, &reports::execution(order, exec, &place.stamp()));
         }
     }
 
@@ -323,8 +329,7 @@ impl Reporter {
             return;
         }
         order.told = true;
-        let stamp =
-            Stamp { id: format!("N{}", placed.order.0), utc_ns: place.time.0.unsigned_abs(), again: place.again };
+        let stamp = Stamp { id: format!("N{}", placed.order.0), ..place.stamp() };
         let body = reports::execution(order, Exec::New, &stamp);
         let session = order.note.session.clone();
         self.send(&session, &body);
@@ -342,8 +347,7 @@ impl Reporter {
         }
         let noted = self.orders.noted(rejected.account, rejected.client_order, rejected.trade_date);
         let Some(note) = noted.filter(|_| !place.told) else { return };
-        let stamp = Stamp { id: place.id.clone(), utc_ns: place.time.0.unsigned_abs(), again: place.again };
-        let body = reports::rejected(note, rejected.order.0, rejected.code, "", &stamp);
+        let body = reports::rejected(note, rejected.order.0, rejected.code, "", &place.stamp());
         let session = note.session.clone();
         self.send(&session, &body);
     }
@@ -358,22 +362,25 @@ impl Reporter {
 
     fn on_cancelled(&mut self, cancelled: &OrderCancelled, place: &When) {
         let Some(order) = self.orders.get(cancelled.order) else { return };
-        if cancelled.shrunk {
-            Arc::make_mut(&mut order.note).quantity.0 -= cancelled.quantity.0;
-        } else {
-            order.phase = reports::ended_by(cancelled.reason);
-        }
+        let exec = order.take_off(cancelled);
         let order = order.clone();
-        self.tell(&order, place, if cancelled.shrunk { Exec::Restated } else { Exec::Ended });
+        self.tell(&order, place, exec);
     }
 }
 
 /// The place of an event, and whether it was reported by an earlier process.
-struct When {
+pub(super) struct When {
     id: String,
     time: UnixNanos,
-    told: bool,
+    pub(super) told: bool,
     again: bool,
+}
+
+impl When {
+    /// What a report of the event is stamped with.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { id: self.id.clone(), utc_ns: self.time.0.unsigned_abs(), again: self.again }
+    }
 }
 
 fn note_of(place: &Place, session: &FixSessionId) -> Note {
