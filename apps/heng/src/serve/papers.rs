@@ -31,6 +31,12 @@ pub(crate) fn of(folder: &Path) -> anyhow::Result<TlsFiles> {
         return Ok(files);
     }
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    // Two roles that start together with one folder must not each make half of the papers.
+    let alone = std::fs::File::create(folder.join("papers.lock")).and_then(|file| file.lock().map(|()| file));
+    let _alone = alone.with_context(|| format!("lock {}", folder.display()))?;
+    if all.iter().all(|path| path.exists()) {
+        return Ok(files);
+    }
     let authority = authority().context("make the authority of role certificates")?;
     let key = KeyPair::generate()?;
     let certificate = role().context("name a role's certificate")?.signed_by(&key, &authority)?;

@@ -120,6 +120,8 @@ pub enum AuthFailure {
     Address,
     /// Too many attempts; try again after this many seconds.
     Slow(u32),
+    /// It cannot be found out now, because what knows it does not answer.
+    Unavailable,
 }
 
 /// What an action is done to.

@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, FromRow, Row};
 use crate::error::StoreError;
-use crate::open::{Pools, Safety, remove};
+use crate::open::{Pools, Tables, remove};
 use crate::schema::{for_engine, holds_table};
 use crate::statement::Sql;
 use crate::url::{Place, StoreOptions};
@@ -85,12 +85,12 @@ impl DerivedStore {
     /// # Errors
     /// If the place holds no sound database, or the disk or the server fails.
     pub async fn open(options: &StoreOptions, schema: Schema) -> Result<(Self, Opened), StoreError> {
-        let mut pools = Pools::open(options, Safety::Normal).await?;
+        let mut pools = Pools::open(options, Tables::Derived).await?;
         let found = found_in(&pools, schema).await?;
         if let Opened::Outdated(_) = found {
             pools.close().await;
             remove(&options.place).await?;
-            pools = Pools::open(options, Safety::Normal).await?;
+            pools = Pools::open(options, Tables::Derived).await?;
         }
         let store = Self { pools, schema, place: options.place.clone() };
         if !matches!(found, Opened::Resumed(_)) {

@@ -10,8 +10,8 @@
 //! *Invariant:* derived and owned tables never share a file or a schema (design rule 5).
 //! *Invariant:* the event position moves forward only, in the transaction of the rows: each event counts exactly once.
 //! *Invariant:* one writer per store on both engines; readers have their own connections and never wait for it.
-//! *Invariant:* owned tables are on the disk when a change is done; on a server the last batches of derived ones may not
-//! be, and are made again from the events. The threads of derived tables in a file go behind those that take orders.
+//! *Invariant:* what is committed is on the disk, derived tables too: their readers and writers go on from what they saw
+//! committed. The threads of derived tables in a file go behind those that take orders.
 //! *Invariant:* values travel as parameters, never inside the text; an error or a log line never shows a password.
 //!
 //! Deliberately absent: tables of any service; floats, dates and JSON as column types: amounts are integers, times are

@@ -13,14 +13,14 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::url::{Place, StoreOptions};
 
-/// What a commit promises.
+/// Whose tables they are. What is committed of either is on the disk: a view goes on from what it has seen committed, so
+/// a commit that is lost would be a gap in its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Safety {
-    /// For what can be made again: a power loss of a server may take the last commits, and threads of ours go behind
-    /// others.
-    Normal,
-    /// What is committed is on the disk.
-    Full,
+pub(crate) enum Tables {
+    /// Made from events; whoever works on them goes behind others.
+    Derived,
+    /// The system of record.
+    Owned,
 }
 
 /// Rows of a query that SQLite's thread may be ahead of whoever takes them.
@@ -47,10 +47,10 @@ pub(crate) enum Pools {
 const POSTGRES_MIN: i64 = 150_000;
 
 impl Pools {
-    pub(crate) async fn open(options: &StoreOptions, safety: Safety) -> Result<Self, StoreError> {
+    pub(crate) async fn open(options: &StoreOptions, tables: Tables) -> Result<Self, StoreError> {
         match &options.place {
-            Place::File(path) => open_file(options, path, safety).await,
-            Place::Schema { server, schema } => open_schema(options, server.connect(), schema, safety).await,
+            Place::File(path) => open_file(options, path, tables).await,
+            Place::Schema { server, schema } => open_schema(options, server.connect(), schema).await,
         }
     }
 
@@ -100,7 +100,7 @@ impl Pools {
     }
 }
 
-async fn open_file(options: &StoreOptions, path: &Path, safety: Safety) -> Result<Pools, StoreError> {
+async fn open_file(options: &StoreOptions, path: &Path, tables: Tables) -> Result<Pools, StoreError> {
     if let Some(folder) = path.parent() {
         let failed = |source| StoreError::Io { action: "create the folder", path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -110,15 +110,15 @@ async fn open_file(options: &StoreOptions, path: &Path, safety: Safety) -> Resul
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .page_size(PAGE_BYTES)
-        // Derived rows could do with less. But what is not synced waits in memory until the system writes all of it at
-        // once, and then the journal, and every order with it, waits behind it for the device.
+        // What is not synced waits in memory until the system writes all of it at once, and then the journal, and every
+        // order with it, waits behind it for the device.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(options.wait_max)
         .foreign_keys(true)
         // What a statement may have to undo is kept in memory and not in a file beside the store.
         .pragma("temp_store", "memory")
         .row_buffer_size(ROWS_AHEAD);
-    let background = safety == Safety::Normal;
+    let background = tables == Tables::Derived;
     let pool = || {
         let pool = SqlitePoolOptions::new().acquire_timeout(options.wait_max);
         pool.after_connect(move |connection, _| Box::pin(begin_connection(connection, background)))
@@ -153,18 +153,12 @@ fn milliseconds(wait: Duration) -> String {
     wait.as_millis().clamp(1, 3_600_000).to_string()
 }
 
-async fn open_schema(
-    options: &StoreOptions,
-    connect: PgConnectOptions,
-    schema: &str,
-    safety: Safety,
-) -> Result<Pools, StoreError> {
+async fn open_schema(options: &StoreOptions, connect: PgConnectOptions, schema: &str) -> Result<Pools, StoreError> {
     let failed = StoreError::sql("open the store");
-    let commit = if safety == Safety::Full { "on" } else { "off" };
     let wait = milliseconds(options.wait_max);
     let connect = connect.application_name(schema).options([
         ("search_path", schema),
-        ("synchronous_commit", commit),
+        ("synchronous_commit", "on"),
         ("lock_timeout", wait.as_str()),
         ("idle_in_transaction_session_timeout", "60000"),
         ("client_min_messages", "warning"),

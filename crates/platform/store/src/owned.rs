@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::migrate::{Migration, migrate};
-use crate::open::{Pools, Safety};
+use crate::open::{Pools, Tables};
 use crate::outbox::Outbox;
 use crate::url::{Place, StoreOptions};
 
@@ -24,7 +24,7 @@ impl OwnedStore {
     /// # Panics
     /// If the steps are not numbered 1, 2, 3 …: our own bug.
     pub async fn open(options: &StoreOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
-        let pools = Pools::open(options, Safety::Full).await?;
+        let pools = Pools::open(options, Tables::Owned).await?;
         migrate(&pools, &options.place.to_string(), migrations).await?;
         Ok(Self { pools, place: options.place.clone() })
     }

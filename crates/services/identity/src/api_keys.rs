@@ -266,7 +266,7 @@ impl Identity {
         };
         let found = loaded.await.map_err(|error| {
             tracing::error!(%error, "look up a key");
-            AuthFailure::Slow(1)
+            AuthFailure::Unavailable
         })?;
         let Some((key, principal)) = found else { return Ok(None) };
         if key.revoked_at.is_some() || principal.disabled {

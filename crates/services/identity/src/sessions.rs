@@ -328,7 +328,7 @@ impl Identity {
         };
         let found = loaded.await.map_err(|error| {
             tracing::error!(%error, "look up a session");
-            AuthFailure::Slow(1)
+            AuthFailure::Unavailable
         })?;
         let Some((session, principal)) = found else { return Err(AuthFailure::Invalid("the token is not known")) };
         if session.revoked_at.is_some() || principal.disabled {

@@ -94,6 +94,11 @@ impl Replay {
         }
     }
 
+    /// Commands of the record that were not looked at.
+    pub(crate) fn behind(&self) -> u64 {
+        self.source.head().0.saturating_sub(self.through())
+    }
+
     /// The last command that was looked at.
     pub(crate) const fn through(&self) -> u64 {
         self.next - 1

@@ -182,6 +182,10 @@ impl TradingView {
     /// One transaction: rows and position, or neither.
     async fn apply(&mut self, events: &[Placed<'_>], to: Position) -> Result<(), FoldError> {
         let mut batch = self.store.begin().await?;
+        // Rows that were set back lack what was committed since; rows that somebody else wrote are nothing to go on from.
+        if batch.from() != self.position {
+            return Err(StoreError::Moved { view: SCHEMA.view, expected: self.position }.into());
+        }
         let mut fold = Fold::load(batch.connection(), events).await?;
         for placed in events {
             if let Event::DayOpened(DayOpened { hk_settles, .. }) = placed.event {
@@ -230,6 +234,7 @@ impl TradingView {
                 break;
             }
             // The status and the log tell why.
+            self.go_back().await;
             pause = if self.position > before { self.options.retry } else { pause };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -239,6 +244,17 @@ impl TradingView {
         }
         watched.abort();
         self.store.close().await;
+    }
+
+    /// A database that was set back, by a loss or from a copy, gets again what it lost.
+    async fn go_back(&mut self) {
+        // One that does not answer is asked again after the next failure.
+        if let Ok(stored) = self.store.position().await
+            && stored < self.position
+        {
+            tracing::warn!(stored = stored.sequence, taken = self.position.sequence, "the trading view was set back");
+            self.position = stored;
+        }
     }
 
     /// Takes what the record has and gets, until told to stop or until it parks.

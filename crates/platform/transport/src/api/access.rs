@@ -157,6 +157,10 @@ fn refused(failure: &AuthFailure) -> Problem {
         AuthFailure::Invalid(detail) => (StatusCode::UNAUTHORIZED, *detail),
         AuthFailure::Ended => (StatusCode::UNAUTHORIZED, "the session, token or key has ended"),
         AuthFailure::Address => (StatusCode::FORBIDDEN, "the address is not on the key's list"),
+        AuthFailure::Unavailable => {
+            let detail = "who calls cannot be found out now, because the store of identities does not answer";
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, Reason::OVERLOADED, detail).retry_after_s(1);
+        }
         AuthFailure::Slow(seconds) => return too_many(Duration::from_secs(u64::from(seconds.saturating_sub(1)))),
     };
     let reason = if status == StatusCode::FORBIDDEN { Reason::FORBIDDEN } else { Reason::UNAUTHENTICATED };

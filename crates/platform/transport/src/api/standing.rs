@@ -49,7 +49,7 @@ impl Standing {
         match self.gatekeeper.again(&self.principal).await {
             Ok(now) => (now != self.principal).then_some(Lost::CHANGED),
             // Nothing was found out; the next look asks again.
-            Err(AuthFailure::Slow(_)) => None,
+            Err(AuthFailure::Slow(_) | AuthFailure::Unavailable) => None,
             Err(_) => Some(Lost::REVOKED),
         }
     }

@@ -128,8 +128,9 @@ fn commands_questions_events_and_status_cross_the_link() {
         assert_eq!(Some(&block), near.next_block().unwrap().as_ref());
         through = block.through.0;
     }
-    let status = house.remote.status().expect("the core is there");
-    assert_eq!((status.durable, status.refusal), (51, 0));
+    // The status comes at its own pace, behind the answers.
+    house.wait(|house| house.remote.status().is_some_and(|status| status.durable == 51));
+    assert_eq!(house.remote.status().map(|status| status.refusal), Some(0));
     house.core.stop().unwrap();
 }
 

@@ -37,6 +37,9 @@ const ALL_MAX: usize = 1_024;
 /// beginning does not keep the processors from the views.
 const READING_MAX: usize = 2;
 
+/// Commands behind the end of the record up to which a stream reads without waiting for its turn.
+const CLOSE: u64 = 2_000;
+
 /// Streams that are open.
 pub(super) struct Streams {
     shares: Arc<Shares>,
@@ -185,9 +188,10 @@ fn sse(message: &CommandShown) -> SseEvent {
     SseEvent::default().id(message.sequence.to_string()).event("trade").data(data)
 }
 
-/// A page, when it is this stream's turn to read.
+/// A page, when it is this stream's turn to read. Whoever is close to the end of the record takes no turn: what happens
+/// now is told at once, however many want to hear of the past.
 async fn read(replay: &mut Replay, reading: &Semaphore) -> Result<Page, ReplayError> {
-    let _turn = reading.acquire().await;
+    let _turn = if replay.behind() > CLOSE { Some(reading.acquire().await) } else { None };
     replay.page(PAGE).await
 }
 

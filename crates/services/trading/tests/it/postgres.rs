@@ -13,13 +13,14 @@ async fn dump(url: &str) -> Vec<String> {
     let pool = sqlx::PgPool::connect(url).await.expect("the server answers");
     let mut lines = Vec::new();
     for table in TABLES {
-        let text = sqlx::AssertSqlSafe(format!("SELECT * FROM heng_trading.{table} ORDER BY 1, 2"));
+        let text = sqlx::AssertSqlSafe(format!("SELECT * FROM heng_trading.{table} ORDER BY 1, 2, 3"));
         for row in sqlx::query(text).fetch_all(&pool).await.expect("rows") {
             let values = row.columns().iter().map(|column| {
                 let at = column.ordinal();
                 let number = row.try_get::<i64, _>(at).or_else(|_| row.try_get::<bool, _>(at).map(i64::from));
                 let text = number.map(|number| number.to_string()).or_else(|_| row.try_get::<String, _>(at));
-                format!("{}={}", column.name(), text.expect("a number, a truth value or text"))
+                let text = text.or_else(|_| row.try_get::<Vec<u8>, _>(at).map(|bytes| format!("{bytes:02x?}")));
+                format!("{}={}", column.name(), text.expect("a number, a truth value, text or bytes"))
             });
             lines.push(format!("{table}: {}", values.collect::<Vec<_>>().join(" ")));
         }

@@ -18,8 +18,19 @@ use crate::record::{
     BUYER, Fill, SELLER, child, connect_record, filled, parent, parent_changed, piece, placed, record, reference,
 };
 
-pub(crate) const TABLES: [&str; 10] =
-    ["orders", "parents", "fills", "cash", "holdings", "accounts", "instruments", "phases", "market", "days"];
+pub(crate) const TABLES: [&str; 11] = [
+    "orders",
+    "order_events",
+    "parents",
+    "fills",
+    "cash",
+    "holdings",
+    "accounts",
+    "instruments",
+    "phases",
+    "market",
+    "days",
+];
 
 fn folder() -> (TempDir, StoreOptions) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -41,12 +52,13 @@ async fn dump(options: &StoreOptions) -> Vec<String> {
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the file opens");
     let mut lines = Vec::new();
     for table in TABLES {
-        let text = sqlx::AssertSqlSafe(format!("SELECT * FROM {table} ORDER BY 1, 2"));
+        let text = sqlx::AssertSqlSafe(format!("SELECT * FROM {table} ORDER BY 1, 2, 3"));
         for row in sqlx::query(text).fetch_all(&pool).await.expect("rows") {
             let values = row.columns().iter().map(|column| {
                 let at = column.ordinal();
                 let value = row.try_get_unchecked::<i64, _>(at).map(|number| number.to_string());
-                let text = row.try_get_unchecked::<String, _>(at);
+                let text = row.try_get::<String, _>(at);
+                let text = text.or_else(|_| row.try_get::<Vec<u8>, _>(at).map(|bytes| format!("{bytes:02x?}")));
                 format!("{}={}", column.name(), text.or(value).unwrap_or_default())
             });
             lines.push(format!("{table}: {}", values.collect::<Vec<_>>().join(" ")));
@@ -428,6 +440,36 @@ async fn a_gap_parks_the_view_until_the_record_is_whole() {
     opens.recv().await.expect("the opening with the gap");
     assert_eq!(opens.recv().await, Some(Seq(1)), "nothing was taken");
     assert!(status.wait_for(record().len() as u64, Duration::from_secs(30)).await, "it goes on");
+    stop.send_replace(true);
+    following.await.expect("it ends when it is told");
+    assert_eq!(dump(&options).await, taken_at_once().await);
+}
+
+/// What a database loses that is set back comes again from the record.
+#[tokio::test]
+async fn a_database_that_was_set_back_gets_again_what_it_lost() {
+    let (_folder, options) = folder();
+    let retry = Duration::from_millis(5);
+    let (mut view, _) =
+        TradingView::open(&options, ViewOptions { retry, ..ViewOptions::default() }).await.expect("it opens");
+    let each = |make: fn(&str) -> String| {
+        let tables = TABLES.iter().copied().chain(["view_position"]);
+        tables.map(make).collect::<Vec<_>>().join("; ").leak() as &'static str
+    };
+    let record = record();
+    view.take(&piece(&record, 1, 9)).await.expect("a piece is taken");
+    execute(&options, each(|table| format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}"))).await;
+    view.take(&piece(&record, 10, 12)).await.expect("more is taken");
+    execute(&options, each(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved_{table}")))
+        .await;
+    let status = view.status();
+    let ((opened, mut opens), (stop, stopped)) = (mpsc::unbounded_channel(), watch::channel(false));
+    let last = record.len() as u64;
+    let following =
+        tokio::spawn(view.follow(Arc::new(Memory { record, gap: AtomicBool::new(false), opened }), stopped));
+    assert_eq!(opens.recv().await, Some(Seq(13)), "it believes that it has twelve");
+    assert_eq!(opens.recv().await, Some(Seq(10)), "it goes on from what the database has");
+    assert!(status.wait_for(last, Duration::from_secs(30)).await, "it goes on: {:?}", status.parked());
     stop.send_replace(true);
     following.await.expect("it ends when it is told");
     assert_eq!(dump(&options).await, taken_at_once().await);
