@@ -20,6 +20,8 @@ enum Word {
     Up(crate::up::UpArgs),
     /// Roles of the broker in this process: all of them, the core alone, or the doors alone 按角色运行
     Serve(crate::serve::ServeArgs),
+    /// The first staff user of a broker without a demonstration 身份管理
+    Identity(crate::identity::IdentityArgs),
     /// An exchange simulator that speaks FIX 4.4 and can be told to fail 交易所模拟器（可注入故障）
     Venue(crate::venue::VenueArgs),
     /// One whole trading day at full speed, and proof that the books balance 全速运行一个交易日并证明账平
@@ -42,6 +44,7 @@ pub fn run() -> ExitCode {
     let result = match &cli.command {
         Word::Up(args) => crate::up::run(args),
         Word::Serve(args) => crate::serve::run(args),
+        Word::Identity(args) => crate::identity::run(args),
         Word::Venue(args) => crate::venue::run(args),
         Word::Day(args) => crate::day::run(args),
         Word::Replay(args) => crate::replay::run(args),

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod day;
 mod ends;
 pub mod events;
+pub mod identity;
 pub mod journal;
 pub mod market;
 pub mod replay;

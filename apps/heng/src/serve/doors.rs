@@ -1,6 +1,6 @@
 //! The doors of a process: the services' views, their API, and the HTTP server in front of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use heng_marketdata::{MarketData, MarketOptions, Past};
 use heng_model::{RejectCode, UnixNanos};
 use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
 use heng_runtime::{SystemClock, raise_descriptors};
-use heng_store::{Opened, StoreUrl};
+use heng_store::{Opened, StoreOptions, StoreUrl};
 use heng_trading::{
     CheckLog, DoorOptions, Doors, Execution, ExecutionOptions, FixDesk, FixDeskParts, FixVenue, TermsStore,
     TradingView, ViewOptions, ViewReader, ViewStatus,
@@ -160,6 +160,10 @@ impl DoorsSide {
             self.told.extend(demo.told);
             self.notes.extend(demo.lines);
             self.client_token = Some(demo.client_token);
+        } else if !runtime.block_on(self.identity.has_staff())? {
+            let data = self.data.display();
+            let word = format!("heng identity first-staff --data {data} --name NAME (with --config, if there is one)");
+            self.notes.push(format!("nobody can sign in yet: stop this process, run {word}, and start it again"));
         }
         self.open_fix(runtime)
     }
@@ -443,7 +447,10 @@ fn outside_tls(http: &HttpConfig) -> anyhow::Result<Option<Arc<rustls::ServerCon
 
 /// Where the services' own tables are.
 fn store_of(ask: &DoorsAsk<'_>, folder: PathBuf) -> anyhow::Result<StoreUrl> {
-    let url = &ask.config.store.url;
+    store_at(&ask.config.store.url, folder)
+}
+
+fn store_at(url: &str, folder: PathBuf) -> anyhow::Result<StoreUrl> {
     if url == "sqlite" { Ok(StoreUrl::Sqlite(folder)) } else { Ok(url.parse()?) }
 }
 
@@ -460,13 +467,18 @@ async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Res
     Ok(market)
 }
 
-async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
-    let folder = ask.data.join("owned");
+/// Where the tables of the identity role are; their folder is made.
+pub(crate) fn identity_store(data: &Path, url: &str) -> anyhow::Result<StoreOptions> {
+    let folder = data.join("owned");
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    Ok(store_at(url, folder)?.store("identity"))
+}
+
+async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
+    let place = identity_store(&ask.data, &ask.config.store.url)?;
     let (address_per_s, name_per_s) = ask.config.http.sign_ins_per_s();
     let secure_cookie = ask.config.http.tls_key.is_some();
     let options = IdentityOptions { secure_cookie, address_per_s, name_per_s, ..IdentityOptions::default() };
-    let place = store_of(ask, folder)?.store("identity");
     Identity::open(&place, options, Arc::new(SystemClock)).await.context("open the tables of the identity role")
 }
 

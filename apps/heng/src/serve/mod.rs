@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use heng_core::{CoreServer, RemoteCore, RemoteOptions, Served};
+use heng_core::{CoreServer, LinkTrouble, RemoteCore, RemoteOptions, Served};
 use heng_model::UnixNanos;
 use heng_ports::CoreWatch as _;
 use heng_runtime::Clock as _;
@@ -44,6 +44,11 @@ use roles::{Role, Roles};
 
 /// How long doors wait for the core when they start.
 const CORE_MAX: Duration = Duration::from_secs(60);
+
+/// What to do where two roles do not trust each other.
+const PAPERS: &str = "Both sides must use the same papers: start both with the same --papers DIR (on two machines copy \
+the folder of the core, which makes it, over a safe way), or name certificates of one authority under [tls] in both \
+configuration files, with core.name as the name in the core's";
 
 /// Some or all roles of the broker, as a configuration file tells.
 #[derive(Args, Debug)]
@@ -205,8 +210,13 @@ fn face_of(
         if *stop.borrow() {
             bail!("stopped before the core was reached");
         }
+        let trouble = core.trouble();
+        if let Some(LinkTrouble { reason, distrust: true }) = &trouble {
+            bail!("the core at {address} and this process do not trust each other's certificates ({reason}). {PAPERS}");
+        }
         if began.elapsed() > CORE_MAX {
-            bail!("the core at {address} did not answer within {} s", CORE_MAX.as_secs());
+            let why = trouble.map(|trouble| format!(": {}", trouble.reason)).unwrap_or_default();
+            bail!("the core at {address} did not answer within {} s{why}", CORE_MAX.as_secs());
         }
         std::thread::sleep(Duration::from_millis(20));
     }

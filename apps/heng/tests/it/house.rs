@@ -91,7 +91,8 @@ pub(crate) fn get_as(address: &str, path: &str, token: &str) -> (u16, Value) {
     send(address, &format!("GET {path} HTTP/1.1\r\n{head}\r\nauthorization: Bearer {token}\r\n\r\n"))
 }
 
-fn post_as(address: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+/// A change, with a token.
+pub(crate) fn post_as(address: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let head = "host: x\r\nconnection: close\r\ncontent-type: application/json";
     let length = body.len();
@@ -101,7 +102,7 @@ fn post_as(address: &str, path: &str, token: &str, body: &Value) -> (u16, Value)
 
 /// A port that nobody has. It lies below those that systems give away by themselves, so that it is still free when a
 /// killed process comes back to it.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(7_919);
     let offered = |_| {

@@ -1,11 +1,13 @@
 //! End to end: the real binary, in folders of its own.
 #![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
 
+mod bounds;
 mod clients;
 mod crash;
 mod day;
 mod drop_copy;
 mod due;
+mod first_staff;
 mod fix_client;
 mod house;
 mod journal_files;

@@ -10,6 +10,32 @@ in_both_shapes!(
     parents_are_driven_stand_and_go_on_after_a_kill,
 );
 
+/// The core holds 16 bytes of a key, one of them a mark: 15 characters stay readable.
+fn long_keys_are_told_as_hashes_and_found_as_they_were_sent(house: &House, low: &str) {
+    let account = house.account();
+    for (sent, told) in
+        [("a-key-of-15-chr", "a-key-of-15-chr"), ("a-key-of-16-char", "#ff20477b65693a2ae113169bb8e9db3e")]
+    {
+        let (status, placed) = house.post("/v1/orders", &keyed(&house.first_order, sent, Some(low)));
+        assert_eq!((status, placed["client_order_id"].as_str()), (201, Some(sent)), "{placed}");
+        let (id, sequence) = (placed["order_id"].as_str().expect("an id"), &placed["sequence"]);
+        let (_, shown) = house.get(&format!("/v1/orders/{id}?min_sequence={sequence}"));
+        assert_eq!(shown["client_order_id"], told, "{shown}");
+        let key = format!("account={account}&client_order_id={sent}");
+        let (_, found) = house.get(&format!("/v1/orders/by-key?{key}&min_sequence={sequence}"));
+        assert_eq!((found["order_id"].as_str(), found["client_order_id"].as_str()), (Some(id), Some(sent)), "{found}");
+        let (_, listed) = house.get(&format!("/v1/orders?{key}&min_sequence={sequence}"));
+        let orders: Vec<_> =
+            listed["orders"].as_array().expect("a list").iter().map(|order| &order["order_id"]).collect();
+        assert_eq!(orders, [id], "{listed}");
+        let (status, again) = house.post("/v1/orders", &keyed(&house.first_order, sent, Some(low)));
+        assert_eq!((status, again["order_id"].as_str()), (200, Some(id)), "{again}");
+    }
+    let hash = "account={account}&client_order_id=%23ff20477b65693a2ae113169bb8e9db3e"
+        .replace("{account}", &account.to_string());
+    assert_eq!(house.get(&format!("/v1/orders/by-key?{hash}")).0, 404, "the hash is no key");
+}
+
 /// What stands in the time line's checks under a name.
 fn input<'a>(timeline: &'a Value, check: &str, name: &str) -> &'a str {
     let checks = timeline["placing"]["checks"].as_array().expect("checks").iter();
@@ -75,6 +101,7 @@ fn estimates_batches_and_keys_say_what_happens(shape: Shape) {
     assert_eq!(by_key("d-2").1["order_id"], told["results"][1]["order_id"]);
     assert_eq!(by_key("b-2").1["reject"]["code_name"], "LotSize");
     assert_eq!(by_key("nobody").0, 404);
+    long_keys_are_told_as_hashes_and_found_as_they_were_sent(&house, &low);
     let (status, told) = house.post("/v1/orders/cancel-all", &json!({ "account": account }));
     assert_eq!(status, 200, "{told}");
     let (_, live) = house.get(&format!("/v1/orders?account={account}&status=live&min_sequence={}", told["sequence"]));

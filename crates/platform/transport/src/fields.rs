@@ -15,7 +15,8 @@ use crate::problem::{Problem, Reason};
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// Where: a JSON pointer (RFC 6901) into the body, or `?name` for a parameter of the query.
+    /// Where: a JSON pointer (RFC 6901) into the body, `?name` for a parameter of the query, `{name}` for one of the
+    /// path, or `header name`.
     pub pointer: String,
     /// What is wrong.
     pub detail: String,

@@ -35,7 +35,7 @@ pub use error::TransportError;
 pub use fields::{FieldProblem, Fields};
 pub use health::{Check, Health};
 pub use limits::{DEPTH_MAX, FIELDS_MAX, ServerOptions};
-pub use link::{Knock, LINK_MESSAGE_MAX, LinkListener, LinkReader, LinkWriter, link_to};
+pub use link::{Knock, LINK_MESSAGE_MAX, LinkListener, LinkReader, LinkWriter, distrusted, link_to};
 pub use listener::Peer;
 pub use metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
 pub use problem::{Problem, Reason};

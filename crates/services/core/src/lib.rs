@@ -55,7 +55,7 @@ pub use layout::Layout;
 pub use port::{CorePort, Deliver, Look, Request, Submission};
 pub use questions::{answer_bytes, answer_from};
 pub use recovery::{Recovered, Replayed, recover, replay};
-pub use remote::{CoreServer, RemoteCore, RemoteOptions, Served};
+pub use remote::{CoreServer, LinkTrouble, RemoteCore, RemoteOptions, Served};
 pub use replica::{Replica, ReplicaOptions, ReplicaPort};
 pub use role::{Core, CoreOptions, CoreReport};
 pub use snapshot_worker::SnapshotPolicy;

@@ -4,6 +4,11 @@ use axum::http::StatusCode;
 use heng_store::StoreError;
 use heng_transport::{FieldProblem, Problem, Reason};
 
+/// What a caller is told while the tables cannot be read or written.
+pub(crate) const AWAY: &str = "the store of identities does not answer; a change may have happened";
+/// Seconds after which they may try again.
+pub(crate) const AWAY_RETRY_S: u32 = 1;
+
 /// An error or refusal of this service.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -48,7 +53,11 @@ impl From<IdentityError> for Problem {
     fn from(error: IdentityError) -> Self {
         let told = error.to_string();
         match error {
-            IdentityError::Store(_) | IdentityError::Policy(_) => Self::internal(&told),
+            IdentityError::Store(StoreError::Value(_)) | IdentityError::Policy(_) => Self::internal(&told),
+            IdentityError::Store(_) => {
+                tracing::error!(error = %told, "answer a request about identities");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Reason::OVERLOADED, AWAY).retry_after_s(AWAY_RETRY_S)
+            }
             IdentityError::Unproven(_) => Self::new(StatusCode::UNAUTHORIZED, Reason::UNAUTHENTICATED, told),
             IdentityError::Slow(seconds) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, Reason::RATE_LIMITED, told).retry_after_s(seconds)

@@ -51,5 +51,6 @@ pub use oauth::{MadePartner, NewPartner};
 pub use policy::{ACTIONS, ROLES};
 pub use secret::Secret;
 pub use sessions::{Opened, SignIn, SignedIn};
+pub use setup::FirstStaff;
 pub use totp::totp_code;
 pub use users::{MadeUser, NewUser};

@@ -70,7 +70,7 @@ names! {
 
 /// An account's id: digits without a leading zero; or `*` alone for all.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema, PartialEq, Eq)]
-#[schema(pattern = "^(\\*|[1-9][0-9]{0,8})$")]
+#[schema(pattern = "^(\\*|[1-9][0-9]{0,17})$")]
 pub(crate) struct AccountText(pub(crate) String);
 
 /// The names as texts.

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use heng_ports::{Accounts, Principal, PrincipalKind};
+use heng_store::StoreError;
 use subtle::ConstantTimeEq as _;
 
 use crate::attempts::Door;
 use crate::audit::AuditRow;
-use crate::error::IdentityError;
+use crate::error::{AWAY, IdentityError};
 use crate::identity::Identity;
 use crate::repeats::{Once, RepeatKey};
 use crate::secret::{Secret, base32, digest, random};
@@ -51,6 +52,8 @@ pub(crate) enum Refused {
     Grant,
     Scope(String),
     Slow(u32),
+    /// The tables cannot be read or written.
+    Away,
     Failed,
 }
 
@@ -63,6 +66,7 @@ impl Refused {
             Self::Grant => (400, "unsupported_grant_type", "the only grant is client_credentials".to_owned()),
             Self::Scope(scope) => (400, "invalid_scope", format!("{scope} is not one of the client's scopes")),
             Self::Slow(seconds) => (429, "temporarily_unavailable", format!("try again after {seconds} s")),
+            Self::Away => (503, "temporarily_unavailable", AWAY.to_owned()),
             Self::Failed => (500, "server_error", "the failure is logged".to_owned()),
         }
     }
@@ -73,6 +77,10 @@ impl From<IdentityError> for Refused {
         match error {
             IdentityError::Slow(seconds) => Self::Slow(seconds),
             IdentityError::Unproven(_) => Self::Client,
+            IdentityError::Store(error) if !matches!(error, StoreError::Value(_)) => {
+                tracing::error!(%error, "answer a token request");
+                Self::Away
+            }
             other => {
                 tracing::error!(error = %other, "answer a token request");
                 Self::Failed

@@ -1,8 +1,9 @@
-//! What the start of a demonstration needs: users made afresh, tokens for programs that make load.
+//! Users without anybody who makes them: the first of the staff, and those of a demonstration with tokens for programs
+//! that make load.
 
 use std::sync::Arc;
 
-use heng_ports::Principal;
+use heng_ports::{Accounts, Principal, PrincipalKind};
 use heng_store::Sql;
 
 use crate::audit::AuditRow;
@@ -16,10 +17,66 @@ use crate::users::{MadeUser, NewUser, by_or_system, principal_of, row_of};
 
 /// Sessions that are given in one transaction.
 const GIVEN_AT_ONCE: usize = 500;
+/// The role of the first of the staff: it makes users, and does not trade.
+const FIRST_ROLE: &str = "admin";
 /// How the start gives a session.
 const GIVEN: Way<'static> = Way { scopes: "", address: None, action: "session.given", given: true };
 
+/// The first of the staff. Password and secret are shown here and never again.
+#[derive(Clone, Debug)]
+pub struct FirstStaff {
+    /// Stable id.
+    pub id: u64,
+    /// A fresh password.
+    pub password: Secret,
+    /// The secret of the second factor, in base32.
+    pub totp_secret: Secret,
+}
+
 impl Identity {
+    /// Makes the first staff user, an administrator, with a fresh password and a confirmed second factor. Everybody else
+    /// is made by somebody.
+    ///
+    /// # Errors
+    /// If there is a staff user, shut out or not, the name is taken or cannot be one, or the tables fail.
+    pub async fn make_first_staff(&self, name: &str) -> Result<FirstStaff, IdentityError> {
+        let roles = vec![FIRST_ROLE.to_owned()];
+        let accounts = Accounts::These(Vec::new());
+        let new = NewUser { name: name.to_owned(), kind: PrincipalKind::Staff, roles, accounts };
+        let (password, totp) = (Secret::fresh_password(), random::<20>());
+        let (row, now) = (row_of(&new, 0, self.clock.now())?, self.clock.now());
+        let hash = self.hashing.hash(password.expose()).await?;
+        let mut change = self.store.begin().await?;
+        // Whoever takes a number holds up others who want one: of two who try at once, one finds the other's user.
+        let id = store::next_number(change.connection(), "principal", 1).await?;
+        let staff = store::list_principals(change.connection(), &[PrincipalKind::Staff.name()], 0, 1).await?;
+        if let Some(found) = staff.first() {
+            return Err(IdentityError::Clash(format!(
+                "there is a staff user, {}; whoever is one makes others",
+                found.name
+            )));
+        }
+        let row = PrincipalRow { id, password: Some(hash), totp: Some(totp.to_vec()), ..row };
+        match store::insert_principals(change.connection(), std::slice::from_ref(&row)).await {
+            Err(error) if error.is_taken() => return Err(IdentityError::Clash(format!("the name {name} is taken"))),
+            other => other?,
+        }
+        let note = AuditRow::of(now, "user.created", "done").on(format!("principal:{id}"));
+        let note = note.telling(format!("the first staff user {name}, role {FIRST_ROLE}, with a second factor"));
+        store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;
+        change.commit().await?;
+        Ok(FirstStaff { id, password, totp_secret: Secret::new(base32(&totp)) })
+    }
+
+    /// Whether there is a staff user, shut out or not.
+    ///
+    /// # Errors
+    /// If the tables fail.
+    pub async fn has_staff(&self) -> Result<bool, IdentityError> {
+        let kinds = [PrincipalKind::Staff.name()];
+        Ok(!store::list_principals(&mut self.store.read().await?, &kinds, 0, 1).await?.is_empty())
+    }
+
     /// Makes a user; or gives the user of this name a fresh password and these roles and accounts. Sessions, tokens
     /// and keys that were given before go on, so that programs survive a restart.
     ///

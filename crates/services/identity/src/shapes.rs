@@ -484,6 +484,7 @@ pub(crate) struct AuditQuery {
     #[param(max_length = 64)]
     pub(crate) action: Option<String>,
     /// Of this outcome alone: allowed, denied, done or failed.
+    #[param(inline)]
     pub(crate) outcome: Option<OutcomeName>,
 }
 

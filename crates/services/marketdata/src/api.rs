@@ -135,13 +135,6 @@ const BEYOND: Reason = Reason {
     chinese: "尚无该序号的指令",
 };
 
-fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Problem> {
-    match asked.unwrap_or(usual) {
-        limit if (1..=most).contains(&limit) => Ok(limit),
-        _ => Err(wrong("limit", &format!("must be from 1 to {most}"))),
-    }
-}
-
 fn date(field: &str, text: Option<&str>) -> Result<Option<TradeDate>, Problem> {
     text.map(|text| text.parse().map_err(|_| wrong(field, "is no date like 2026-07-06"))).transpose()
 }
@@ -205,7 +198,7 @@ impl MarketData {
 }
 
 async fn list_market(State(market): Market, Params(query): Params<ListQuery>) -> Answer<MarketList> {
-    let most = limit(query.limit, 500, 1_000)? as usize;
+    let most = query.limit.unwrap_or(500) as usize;
     let (frame, as_of_sequence) = market.frame(query.min_sequence).await?;
     let after = query.after.unwrap_or_default();
     let behind = std::ops::Bound::Excluded(after.as_str());
@@ -228,9 +221,6 @@ async fn show_depth(
 ) -> Answer<MarketDepth> {
     let level = Entitlement::of(&caller.principal);
     let levels = usize::from(query.levels.unwrap_or(10));
-    if !(1..=10).contains(&levels) {
-        return Err(wrong("levels", "must be from 1 to 10"));
-    }
     let (frame, as_of_sequence) = market.frame(query.min_sequence).await?;
     let view: &View = frame.find(&symbol).ok_or_else(no_instrument)?;
     Ok(Json(MarketDepth {
@@ -279,7 +269,7 @@ async fn list_trades(
     Params(query): Params<TradesQuery>,
 ) -> Answer<TradeList> {
     let level = Entitlement::of(&caller.principal);
-    let mut most = limit(query.limit, 100, 1_000)?;
+    let mut most = query.limit.unwrap_or(100);
     if level == Entitlement::Level1 {
         most = most.min(TRADES_LEVEL1);
         if query.before.is_some() {
@@ -309,7 +299,7 @@ async fn list_candles(
         period: query.period.unwrap_or(crate::candles::Period::Day),
         adjust: query.adjust.unwrap_or_default(),
         span: span(query.from.as_deref(), query.to.as_deref())?,
-        limit: limit(query.limit, 240, 1_000)? as usize,
+        limit: query.limit.unwrap_or(240) as usize,
     };
     let (listing, _) = market.listing(&symbol, query.min_sequence).await?;
     let mut tables = market.tables(query.min_sequence).await?;
@@ -378,7 +368,7 @@ async fn show_indicator(
         period: query.period.unwrap_or(crate::candles::Period::Day),
         adjust: query.adjust.unwrap_or_default(),
         span: span(query.from.as_deref(), query.to.as_deref())?,
-        limit: limit(query.limit, 240, 1_000)? as usize,
+        limit: query.limit.unwrap_or(240) as usize,
     };
     let (listing, _) = market.listing(&symbol, query.min_sequence).await?;
     let mut tables = market.tables(query.min_sequence).await?;

@@ -454,7 +454,7 @@ pub(crate) struct TradesQuery {
     /// Wait until this command is in the answer; 503 if that takes too long, 404 if there is no such command.
     pub(crate) min_sequence: Option<u64>,
     /// Only those before this place, `next_before` of an answer. Needs level 2.
-    #[param(max_length = 40, pattern = "^[0-9]{1,19}[.][0-9]{1,9}$")]
+    #[param(max_length = 40, pattern = "^[0-9]{1,18}[.][0-9]{1,9}$")]
     pub(crate) before: Option<String>,
     /// Most trades of the answer; level 1 gets the newest 50 at most.
     #[param(minimum = 1, maximum = 1000, default = 100)]

@@ -65,8 +65,8 @@ pub(crate) async fn load(store: &DerivedStore) -> Result<Start, StoreError> {
          FROM market_instruments ORDER BY place",
     );
     let listings = connection.load(listings).await?;
-    drop(snapshot);
-    let position = store.position().await?;
+    // A batch of this view holds whole commands. The position is that of the rows above, also if they are set back now.
+    let position = Position::after(snapshot.as_of());
     Ok(Start { position, date: date_of(date), opened_sequence: opened.cast_unsigned(), listings })
 }
 
@@ -101,9 +101,17 @@ fn date_number(date: TradeDate) -> i64 {
     i64::from(date.number())
 }
 
-/// Stores a batch together with its position.
-pub(crate) async fn write(store: DerivedStore, batch: Batch, to: Position) -> Result<(), StoreError> {
+/// Stores a batch together with its position, where the rows still are as `from` says.
+pub(crate) async fn write(
+    store: DerivedStore,
+    batch: Batch,
+    (from, to): (Position, Position),
+) -> Result<(), StoreError> {
     let mut begun = store.begin().await?;
+    // Rows that were set back lack what was committed since; rows that somebody else wrote are nothing to go on from.
+    if begun.from() != from {
+        return Err(StoreError::Moved { view: SCHEMA.view, expected: from });
+    }
     let connection = begun.connection();
     write_listings(connection, &batch).await?;
     write_minutes(connection, &batch.minutes).await?;

@@ -248,7 +248,8 @@ impl Follower {
             place.forget = place.market.instruments.iter().map(|instrument| instrument.listing.id).collect();
         }
         let batch = place.changed_rows(self.keep_days);
-        let write = store::write(self.store.clone(), batch, Position::after(place.applied));
+        let span = (Position::after(self.status.stored()), Position::after(place.applied));
+        let write = store::write(self.store.clone(), batch, span);
         let writing = self.runtime.spawn(write);
         if all {
             return self.wait_for(writing, place.applied);

@@ -147,13 +147,22 @@ impl CheckLog {
             return Ok(false);
         }
         let full = told.explained.len() >= PAGE as usize;
-        self.keep(&told).await?;
+        self.keep(after, &told).await?;
+        if told.held_from > after.next() {
+            let (from, before) = (after.next().0, told.held_from.0);
+            tracing::warn!(from, before, "what the checks of these commands looked at is not known any more");
+        }
         Ok(full)
     }
 
-    /// One transaction: explanations and position, or neither.
-    async fn keep(&self, told: &ExplainedNow) -> Result<(), StoreError> {
+    /// One transaction: explanations of what came behind `after` and position, or neither.
+    async fn keep(&self, after: Seq, told: &ExplainedNow) -> Result<(), StoreError> {
         let mut batch = self.store.begin().await?;
+        // Between the question and now the file may have been set back: then the replica is asked for more.
+        let expected = Position::after(after.0);
+        if batch.from() != expected {
+            return Err(StoreError::Moved { view: SCHEMA.view, expected });
+        }
         let head = ("INSERT INTO checks (order_id, sequence, explained)", "ON CONFLICT (order_id) DO NOTHING");
         insert_rows(batch.connection(), head, 3, &told.explained, |values, row: &Explained| {
             values.push_bind(row.order.0.cast_signed());

@@ -23,7 +23,8 @@ pub(crate) struct TradeEvent {
     /// Account number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<String>,
-    /// The client's own id.
+    /// The client's own id, as it was sent if it has at most 15 characters. A longer one is held and told as `#ff` and
+    /// 30 hexadecimal digits: the first 15 bytes of its SHA-256. Look for it by the id as it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_order_id: Option<String>,
     /// Trade date.

@@ -77,7 +77,8 @@ pub(crate) struct OrderShown {
     pub(crate) order_id: String,
     /// Account number.
     pub(crate) account: String,
-    /// The client's own id; one of more than 15 characters is told as # and its hash.
+    /// The client's own id, as it was sent if it has at most 15 characters. A longer one is held and told as `#ff` and
+    /// 30 hexadecimal digits: the first 15 bytes of its SHA-256. Look for it by the id as it was sent.
     pub(crate) client_order_id: String,
     /// Trade date.
     pub(crate) trade_date: String,
@@ -183,7 +184,8 @@ pub(crate) struct ParentShown {
     pub(crate) parent_id: String,
     /// Account number.
     pub(crate) account: String,
-    /// The client's own id.
+    /// The client's own id, as it was sent if it has at most 15 characters. A longer one is held and told as `#ff` and
+    /// 30 hexadecimal digits: the first 15 bytes of its SHA-256. Look for it by the id as it was sent.
     pub(crate) client_order_id: String,
     /// Trade date.
     pub(crate) trade_date: String,

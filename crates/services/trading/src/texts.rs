@@ -159,7 +159,8 @@ text! {
     OrderText(OrderId), "OrderNumber", "^[1-9][0-9]{0,17}$", 18, "1", |text| id(text).map(OrderId);
     /// A parent order's number.
     ParentText(ParentId), "ParentNumber", "^[1-9][0-9]{0,17}$", 18, "1", |text| id(text).map(ParentId);
-    /// The client's own id: with account and trade date it is the order's key.
+    /// The client's own id: with account and trade date it is the order's key. One of more than 15 characters is not
+    /// held as text: reads tell it as # and its hash, and it is found by the id as it was sent.
     ClientOrderText(String), "ClientOrderId", "^[!-~]{1,64}$", 64, "my-1", client_order;
     /// A symbol with its exchange.
     SymbolText(String), "Symbol", "^[0-9A-Za-z.]{1,16}$", 16, "600519.SH", symbol;

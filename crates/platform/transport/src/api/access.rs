@@ -16,6 +16,8 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use heng_model::AccountId;
 use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Principal, Resource, Signed};
 
+use super::bounds::Declared;
+use super::extract::wrong;
 use super::operation::Access;
 use super::shares::{Share, Shares};
 use super::standing::Standing;
@@ -93,6 +95,8 @@ pub(super) struct Door {
     pub(super) gatekeeper: Arc<dyn Gatekeeper>,
     pub(super) limits: Arc<RateLimits>,
     pub(super) access: Access,
+    /// What the operation declares to be bounded.
+    pub(super) declared: Arc<Declared>,
 }
 
 /// Who calls, as far as the door has found out. Take it as an argument of a handler.
@@ -234,7 +238,13 @@ async fn admit(door: &Door, request: Request) -> Result<(Request, Option<Share>)
 /// Lets a request through to its handler, or refuses it.
 pub(super) async fn check(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     match admit(&door, request).await {
-        Ok((request, _share)) => next.run(request).await,
+        Ok((mut request, _share)) => {
+            if let Some((name, detail)) = door.declared.header_fault(request.headers()) {
+                return wrong(format!("header {name}"), detail, "headers").into_response();
+            }
+            request.extensions_mut().insert(Arc::clone(&door.declared));
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP API: one declaration mounts a route, checks who may call it, and documents it (OpenAPI 3.1).
 
 mod access;
+mod bounds;
 mod extract;
 mod operation;
 mod shares;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use access::Door;
 pub use access::{Caller, RateLimits};
+use bounds::Declared;
 pub use extract::{Body, Params, PathText};
 pub use operation::Operation;
 use operation::Schemas;
@@ -46,7 +48,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Mounts `handler` as `operation` says.
     ///
     /// # Panics
-    /// If the path and method are taken: our own bug.
+    /// If the path and method are taken, or a bound that is declared is none: our own bug.
     pub fn add<H, T>(&mut self, operation: Operation, handler: H)
     where
         H: Handler<T, S>,
@@ -57,6 +59,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             gatekeeper: Arc::clone(&self.gatekeeper),
             limits: Arc::clone(&self.limits),
             access: operation.access,
+            declared: Arc::new(Declared::of(&operation.document(), &schemas(&operation.schemas))),
         };
         let method = on(filter, handler).route_layer(from_fn_with_state(Arc::new(door), access::check));
         self.router = std::mem::take(&mut self.router).route(operation.path, method);

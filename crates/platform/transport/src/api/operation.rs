@@ -121,13 +121,12 @@ impl Operation {
         self
     }
 
-    /// A parameter in the path that is a text of at most 64 bytes without control characters. The schema promises no
-    /// more than ASCII, which is what our names are made of; it counts characters where the door counts bytes.
+    /// A parameter in the path that is a text of 1 to 64 printable ASCII characters, which is what our names are made of.
     pub fn path(self, name: &'static str, description: &'static str) -> Self {
         self.path_as(name, description, json!({ "type": "string", "pattern": "^[ -~]{1,64}$" }))
     }
 
-    /// A parameter in the path that is an id: digits without a leading zero, from 1 to 9223372036854775807.
+    /// A parameter in the path that is an id: 1 to 18 digits without a leading zero.
     pub fn path_id(self, name: &'static str, description: &'static str) -> Self {
         self.path_as(name, description, json!({ "type": "string", "pattern": "^[1-9][0-9]{0,17}$" }))
     }
@@ -140,7 +139,7 @@ impl Operation {
         self
     }
 
-    /// The parameters of the query.
+    /// The parameters of the query; [`Params`](super::Params) keeps the bounds that they declare.
     pub fn query<T: IntoParams>(mut self) -> Self {
         for parameter in T::into_params(|| Some(ParameterIn::Query)) {
             self.parameters.push(serde_json::to_value(parameter).expect("a parameter is plain data"));
@@ -156,7 +155,7 @@ impl Operation {
         self
     }
 
-    /// A JSON body.
+    /// A JSON body; [`Body`](super::Body) keeps the bounds that its schema declares.
     pub fn body<T: ToSchema>(self, example: Value) -> Self {
         self.body_as::<T>("application/json", example)
     }

@@ -50,13 +50,21 @@ struct ThingQuery {
     /// The account.
     account: u64,
     /// How many.
+    #[param(minimum = 1, maximum = 10)]
     limit: Option<u32>,
+    /// Behind this one.
+    since: Option<u64>,
+    /// Behind this word.
+    #[param(max_length = 3, pattern = "^[a-z]*$")]
+    after: Option<String>,
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Thing {
+    #[schema(min_length = 1, max_length = 3)]
     name: String,
+    #[schema(max_items = 2)]
     parts: Vec<u32>,
 }
 
@@ -66,7 +74,9 @@ async fn read(
     Params(query): Params<ThingQuery>,
 ) -> Result<Json<Thing>, Problem> {
     caller.may_on(AccountId(query.account))?;
-    Ok(Json(Thing { name, parts: vec![query.limit.unwrap_or(0)] }))
+    let parts = vec![query.limit.unwrap_or(0)];
+    let since = query.since.map(|since| since.to_string()).unwrap_or_default();
+    Ok(Json(Thing { name: format!("{name}{}{since}", query.after.unwrap_or_default()), parts }))
 }
 
 async fn write(Body(thing): Body<Thing>) -> Json<Thing> {
@@ -77,6 +87,7 @@ fn api() -> Api {
     let often = NonZeroU32::new(1_000).expect("not zero");
     let mut api = Api::new(Arc::new(OneToken), Arc::new(RateLimits::new(often, often)));
     let read_it = Operation::get("/things/{name}", "readThing").needs("thing.read").path("name", "Its name.");
+    let read_it = read_it.header("last", "The last one.", json!({ "type": "string", "maxLength": 2 }));
     api.add(read_it.query::<ThingQuery>().answers::<Thing>(200, "The thing."), read);
     let write_it = Operation::post("/things", "writeThing").needs("thing.write").body::<Thing>(Value::Null);
     api.add(write_it.answers::<Thing>(200, "The thing."), write);
@@ -132,6 +143,29 @@ async fn what_is_wrong_is_told_with_its_place() {
     check(post(), r#"{"name":"a","parts":[]}{}"#, bad, "not valid JSON").await;
 }
 
+#[tokio::test]
+async fn declared_bounds_are_kept_without_a_check_in_the_handler() {
+    let bad = StatusCode::BAD_REQUEST;
+    let refused = |query: &str, place: &'static str| {
+        let asked = get(&format!("/things/a?account=1&{query}"), "good");
+        async move { check(asked, "", bad, &format!(r#""pointer":"{place}""#)).await }
+    };
+    refused("limit=0", "?limit").await;
+    refused("limit=11", "?limit").await;
+    refused("since=9223372036854775808", "?since").await;
+    refused("after=abcd", "?after").await;
+    refused("after=A", "?after").await;
+    check(get("/things/a?account=1&after=abc&limit=10", "good"), "", StatusCode::OK, "aabc").await;
+    check(get("/things/a?account=1", "good").header("last", "abc"), "", bad, r#""pointer":"header last""#).await;
+    check(get("/things/%E7%A9%BA?account=1", "good"), "", bad, r#""pointer":"{name}""#).await;
+    let post = || Request::post("/public");
+    check(post(), r#"{"name":"","parts":[]}"#, bad, r#""pointer":"/name""#).await;
+    check(post(), r#"{"name":"abcd","parts":[]}"#, bad, "is longer than 3 characters").await;
+    check(post(), r#"{"name":"a","parts":[1,1,1]}"#, bad, r#""pointer":"/parts""#).await;
+    check(post(), r#"{"name":"a","parts":[1,2147483648]}"#, bad, r#""pointer":"/parts/1""#).await;
+    check(post(), r#"{"name":"a","parts":[1,2147483647]}"#, StatusCode::OK, "2147483647").await;
+}
+
 #[test]
 fn the_document_tells_what_is_mounted() {
     let document = api().document();
@@ -140,7 +174,7 @@ fn the_document_tells_what_is_mounted() {
     assert_eq!(read["x-heng-action"], "thing.read");
     let names: Vec<&str> =
         read["parameters"].as_array().expect("a list").iter().map(|p| p["name"].as_str().expect("text")).collect();
-    assert_eq!(names, ["name", "account", "limit"]);
+    assert_eq!(names, ["name", "last", "account", "limit", "since", "after"]);
     for status in ["200", "400", "401", "403", "408", "429", "500", "503"] {
         assert!(read["responses"][status].is_object(), "{status}");
     }

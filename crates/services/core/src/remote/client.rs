@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use heng_model::{Command, RejectCode, Seq};
 use heng_ports::{Answer, CommandPort, CoreStatus, CoreWatch, Done, EventBlock, EventFeed, EventSource, FeedError};
-use heng_transport::{LinkReader, LinkWriter, link_to};
+use heng_transport::{LinkReader, LinkWriter, distrusted, link_to};
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::DISTRUST;
 use super::words::{Ask, Tell};
 
 /// Commands and questions that wait to be written at most; beyond it they are refused as `Overloaded`.
@@ -50,6 +51,15 @@ pub struct RemoteCore {
 #[derive(Default)]
 struct Shared(Mutex<State>);
 
+/// Why the core cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkTrouble {
+    /// What happened.
+    pub reason: String,
+    /// Whether one side does not trust the certificate of the other: waiting changes nothing.
+    pub distrust: bool,
+}
+
 #[derive(Default)]
 struct State {
     connected: bool,
@@ -59,6 +69,8 @@ struct State {
     status: Option<(CoreStatus, Instant)>,
     /// The last durable command that anything from the core has told of.
     head: u64,
+    /// Why the core cannot be reached, since the last link to it.
+    trouble: Option<LinkTrouble>,
 }
 
 impl State {
@@ -110,8 +122,24 @@ impl Shared {
         }
     }
 
+    /// Tells the log what is new.
+    fn failed(&self, core: SocketAddr, error: &std::io::Error) {
+        let trouble = LinkTrouble { reason: error.to_string(), distrust: distrusted(error) };
+        let mut state = self.lock();
+        if state.trouble.as_ref() == Some(&trouble) {
+            return;
+        }
+        if trouble.distrust {
+            tracing::warn!(%core, %error, "reach the core; {DISTRUST}");
+        } else {
+            tracing::warn!(%core, %error, "reach the core");
+        }
+        state.trouble = Some(trouble);
+    }
+
     fn saw(&self, status: CoreStatus) {
         let mut state = self.lock();
+        state.trouble = None;
         state.reached(Seq(status.durable));
         state.status = Some((status, Instant::now()));
     }
@@ -131,6 +159,12 @@ impl RemoteCore {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.shared.lock().connected
+    }
+
+    /// Why the core cannot be reached, since the last link to it.
+    #[must_use]
+    pub fn trouble(&self) -> Option<LinkTrouble> {
+        self.shared.lock().trouble.clone()
     }
 
     /// Asks a question in its bytes; `None` if there is no answer in time.
@@ -186,26 +220,23 @@ impl CoreWatch for RemoteCore {
 }
 
 async fn stay_connected(options: RemoteOptions, mut asks: mpsc::Receiver<Ask>, shared: Arc<Shared>) {
-    let mut told = false;
     loop {
         match link_to(options.address, &options.name, Arc::clone(&options.tls)).await {
             Ok((reader, writer)) => {
-                told = false;
                 // What waited here was refused or called unknown when the link before was lost.
                 while asks.try_recv().is_ok() {}
                 shared.lock().connected = true;
-                tokio::select! {
-                    () = read(reader, &shared) => {}
-                    ended = write(writer, &mut asks) => if ended { return },
-                }
+                let refused = tokio::select! {
+                    refused = read(reader, &shared) => refused,
+                    ended = write(writer, &mut asks) => if ended { return } else { None },
+                };
                 shared.lose();
-                tracing::warn!(core = %options.address, "the link to the core is lost");
+                match refused {
+                    Some(error) => shared.failed(options.address, &error),
+                    None => tracing::warn!(core = %options.address, "the link to the core is lost"),
+                }
             }
-            Err(error) if !told => {
-                tracing::warn!(core = %options.address, %error, "reach the core");
-                told = true;
-            }
-            Err(_) => {}
+            Err(error) => shared.failed(options.address, &error),
         }
         tokio::time::sleep(AGAIN).await;
         if asks.is_closed() {
@@ -216,13 +247,24 @@ async fn stay_connected(options: RemoteOptions, mut asks: mpsc::Receiver<Ask>, s
 
 async fn next(reader: &mut LinkReader) -> Option<Tell> {
     let message = tokio::time::timeout(SILENCE_MAX, reader.next()).await.ok()?.ok()??;
-    Tell::read(&message).map_err(|error| tracing::warn!(%error, "read a link's message")).ok()
+    told(&message)
 }
 
-async fn read(mut reader: LinkReader, shared: &Shared) {
+fn told(message: &[u8]) -> Option<Tell> {
+    Tell::read(message).map_err(|error| tracing::warn!(%error, "read a link's message")).ok()
+}
+
+/// The error, if the core does not trust us: in TLS 1.3 that is told only after the link was opened.
+async fn read(mut reader: LinkReader, shared: &Shared) -> Option<std::io::Error> {
+    match tokio::time::timeout(SILENCE_MAX, reader.next()).await {
+        Ok(Err(error)) => return Some(error).filter(distrusted),
+        Ok(Ok(Some(message))) => shared.take(told(&message)?),
+        Ok(Ok(None)) | Err(_) => return None,
+    }
     while let Some(tell) = next(&mut reader).await {
         shared.take(tell);
     }
+    None
 }
 
 /// True if nobody will ask any more.

@@ -14,5 +14,8 @@ mod server;
 mod tests;
 mod words;
 
-pub use client::{RemoteCore, RemoteOptions};
+pub use client::{LinkTrouble, RemoteCore, RemoteOptions};
 pub use server::{CoreServer, Served};
+
+/// What a person must do where one side does not trust the certificate of the other.
+const DISTRUST: &str = "both sides must use papers of the same authority: the same folder of certificates";

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use heng_model::{Command, Seq};
 use heng_ports::{CommandPort, CoreStatus, CoreWatch, Done, EventSource};
-use heng_transport::{LinkListener, LinkReader, LinkWriter};
+use heng_transport::{LinkListener, LinkReader, LinkWriter, distrusted};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+use super::DISTRUST;
 use super::words::{Ask, Tell};
 
 /// Commands and questions of one link that wait for their answers at most; beyond it the link is not read.
@@ -80,7 +81,14 @@ impl CoreServer {
 async fn link(knock: heng_transport::Knock, served: Served, _place: OwnedSemaphorePermit) {
     let opened = match knock.open().await {
         Ok(opened) => opened,
-        Err(error) => return tracing::warn!(%error, "refuse a link"),
+        Err(error) => {
+            if distrusted(&error) {
+                tracing::warn!(%error, "refuse a link; {DISTRUST}");
+            } else {
+                tracing::warn!(%error, "refuse a link");
+            }
+            return;
+        }
     };
     let (mut reader, writer) = opened;
     let first = match reader.next().await {

@@ -196,6 +196,14 @@ fn a_stranger_reaches_nothing() {
         }
     }
     assert!(stranger.status().is_none());
+    // Here the core does not trust us, and says so after the handshake; there it is we who do not trust the core.
+    let distrust = |from: &RemoteCore| from.trouble().is_some_and(|trouble| trouble.distrust);
+    house.wait(|_| distrust(&stranger));
+    let tls = client_config(&papers(house.folder.path(), "elsewhere")).unwrap();
+    let options = RemoteOptions { address: house.address, name: "core".into(), tls };
+    let elsewhere = RemoteCore::begin(options, house.runtime.handle());
+    house.wait(|_| distrust(&elsewhere));
+    assert_eq!(house.remote.trouble(), None);
     house.core.stop().unwrap();
 }
 

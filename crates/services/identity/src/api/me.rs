@@ -16,7 +16,6 @@ use crate::api_keys::{KeyKind, NewKey};
 use crate::error::IdentityError;
 use crate::identity::Identity;
 use crate::names::texts;
-use crate::password::PASSWORD_MAX;
 use crate::policy::ACTIONS;
 use crate::repeats::Once;
 use crate::secret::Secret;
@@ -26,29 +25,16 @@ use crate::shapes::{
     OwnedQuery, PasswordBody, PrincipalShown, SessionShown, SessionsAnswer, SignInAnswer, SignInBody, instant,
 };
 use crate::store;
-use crate::users::NAME_MAX;
 
 type Inner = State<Arc<Identity>>;
 const PAGE: u32 = 50;
-const PAGE_MAX: u32 = 200;
-
-fn password(text: String, pointer: &'static str) -> Result<Secret, IdentityError> {
-    let secret = Secret::new(text);
-    if secret.expose().chars().count() > PASSWORD_MAX {
-        return Err(IdentityError::field(pointer, format!("is longer than {PASSWORD_MAX} characters")));
-    }
-    Ok(secret)
-}
 
 pub(super) async fn sign_in(
     State(identity): Inner,
     CameFrom(address): CameFrom,
     Body(body): Body<SignInBody>,
 ) -> Result<Response, Problem> {
-    if body.user.chars().count() > NAME_MAX {
-        return Err(IdentityError::field("/user", format!("is longer than {NAME_MAX} characters")).into());
-    }
-    let secret = password(body.password, "/password")?;
+    let secret = Secret::new(body.password);
     let totp = body.totp.filter(|code| !code.is_empty()).map(Secret::new);
     let by = SignIn { user: body.user, password: secret, totp, address };
     let opened = match identity.sign_in(by).await? {
@@ -105,8 +91,7 @@ pub(super) async fn change_password(
     Body(body): Body<PasswordBody>,
 ) -> Result<StatusCode, Problem> {
     let session = session_of(&caller.principal)?;
-    let current = password(body.current_password, "/current_password")?;
-    let new = password(body.new_password, "/new_password")?;
+    let (current, new) = (Secret::new(body.current_password), Secret::new(body.new_password));
     identity.change_password(&caller.principal, session, &current, &new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -117,7 +102,7 @@ pub(super) async fn enrol(
     Body(body): Body<EnrolBody>,
 ) -> Result<Json<EnrolAnswer>, Problem> {
     session_of(&caller.principal)?;
-    let enrolment = identity.enrol(&caller.principal, &password(body.password, "/password")?).await?;
+    let enrolment = identity.enrol(&caller.principal, &Secret::new(body.password)).await?;
     let (secret, uri) = (enrolment.secret.expose().to_owned(), enrolment.address.expose().to_owned());
     Ok(Json(EnrolAnswer { secret, uri }))
 }
@@ -150,20 +135,12 @@ fn whose(caller: &Caller, query: &OwnedQuery) -> Result<u64, Problem> {
     }
 }
 
-fn limit_of(limit: Option<u32>, pointer: &'static str) -> Result<u32, IdentityError> {
-    let limit = limit.unwrap_or(PAGE);
-    if (1..=PAGE_MAX).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(IdentityError::field(pointer, format!("must be from 1 to {PAGE_MAX}")))
-}
-
 pub(super) async fn sessions(
     State(identity): Inner,
     caller: Caller,
     Params(query): Params<OwnedQuery>,
 ) -> Result<Json<SessionsAnswer>, Problem> {
-    let (user, limit) = (whose(&caller, &query)?, limit_of(query.limit, "?limit")?);
+    let (user, limit) = (whose(&caller, &query)?, query.limit.unwrap_or(PAGE));
     let before = query.before.unwrap_or(i64::MAX.cast_unsigned());
     let mut look = read(&identity).await?;
     let found = store::live_sessions(&mut look, user, before, identity.clock.now(), limit).await;
@@ -194,7 +171,7 @@ pub(super) async fn keys(
     caller: Caller,
     Params(query): Params<OwnedQuery>,
 ) -> Result<Json<KeysAnswer>, Problem> {
-    let (user, limit) = (whose(&caller, &query)?, limit_of(query.limit, "?limit")?);
+    let (user, limit) = (whose(&caller, &query)?, query.limit.unwrap_or(PAGE));
     let before = query.before.unwrap_or(i64::MAX.cast_unsigned());
     let found = store::list_keys(&mut read(&identity).await?, user, before, limit).await;
     let rows = found.map_err(IdentityError::from)?;
@@ -214,10 +191,6 @@ fn new_key(body: &KeyBody, now: i64) -> Result<NewKey, IdentityError> {
             KeyKind::Ed25519(bytes.ok_or_else(|| IdentityError::field("/public_key", "is not base64 of 32 bytes"))?)
         }
     };
-    let days = body.days.filter(|days| !(1..=3_650).contains(days));
-    if days.is_some() {
-        return Err(IdentityError::field("/days", "must be from 1 to 3650"));
-    }
     let expires_at = body.days.map(|days| now.saturating_add(i64::from(days) * 86_400_000_000_000));
     let (name, scopes, networks) = (body.name.clone(), texts(&body.scopes), body.networks.clone());
     Ok(NewKey { name, kind, scopes, networks, expires_at })

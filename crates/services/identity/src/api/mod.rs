@@ -138,6 +138,7 @@ fn tokens(api: &mut Routes) {
             .answers::<TokenRefusal>(400, "The request is not right (RFC 6749, section 5.2).")
             .answers::<TokenRefusal>(401, "The client or its secret is not right.")
             .answers::<TokenRefusal>(429, "Too many failures; try again after the seconds in retry-after.")
+            .answers::<TokenRefusal>(503, "The store of identities does not answer; a token may have been given.")
     };
     let operation = Operation::post("/oauth/token", "issueToken").tag("oauth");
     let operation = operation.summary("An access token for a partner, by client credentials (OAuth 2.1).");

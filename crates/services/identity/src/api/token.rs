@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use heng_ports::{Principal, PrincipalKind};
 
 use super::CameFrom;
+use crate::error::AWAY_RETRY_S;
 use crate::identity::Identity;
 use crate::oauth::{Form, Refused, client_of};
 use crate::shapes::{IntrospectAnswer, TokenAnswer, TokenRefusal};
@@ -32,6 +33,9 @@ impl IntoResponse for Refused {
             }
             Self::Slow(seconds) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Away => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(AWAY_RETRY_S));
             }
             _ => {}
         }

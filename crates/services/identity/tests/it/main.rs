@@ -1,5 +1,6 @@
 //! All flows through the router, on real SQLite files and on a real PostgreSQL.
 
+mod away;
 mod credentials;
 mod house;
 mod partners;

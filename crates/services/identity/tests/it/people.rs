@@ -32,7 +32,8 @@ async fn users_are_made_shown_and_shut_out_at_once() {
     let own = format!("/v1/users/{}/disable", me["id"].as_str().expect("an id"));
     house.send(ask("POST", &own).bearer(&admin)).await.expect(409);
     house.send(ask("POST", "/v1/users/99/disable").bearer(&admin)).await.expect(404);
-    house.get("/v1/users/x", &admin).await.expect(404);
+    house.get("/v1/users/99", &admin).await.expect(404);
+    house.get("/v1/users/x", &admin).await.expect(400);
 }
 
 #[tokio::test]
@@ -239,4 +240,53 @@ async fn the_document_tells_every_operation() {
         document["paths"]["/oauth/token"]["post"]["responses"]["401"]["content"]["application/json"]["schema"],
         json!({ "$ref": "#/components/schemas/TokenRefusal" })
     );
+}
+
+#[tokio::test]
+async fn the_first_of_the_staff_is_made_once() {
+    let house = House::new().await;
+    let (_, password) = house.client("alice").await;
+    let taken = house.identity.make_first_staff("alice").await.expect_err("a client has the name");
+    assert_eq!(taken.to_string(), "the name alice is taken");
+    assert_eq!(house.identity.has_staff().await.ok(), Some(false));
+    let (one, other) = tokio::join!(house.identity.make_first_staff("boss"), house.identity.make_first_staff("chief"));
+    let (made, name, refused) = match (one, other) {
+        (Ok(made), Err(refused)) => (made, "boss", refused),
+        (Err(refused), Ok(made)) => (made, "chief", refused),
+        both => panic!("{both:?}"),
+    };
+    assert_eq!(refused.to_string(), format!("there is a staff user, {name}; whoever is one makes others"));
+    assert_eq!(house.identity.has_staff().await.ok(), Some(true));
+    let code = house.code(made.totp_secret.expose());
+    let signed_in = house.sign_in(name, made.password.expose(), Some(code)).await.expect(200);
+    assert_eq!(signed_in["totp_enrolment_required"], false);
+    assert_eq!(signed_in["principal"]["roles"], json!(["admin"]));
+    house.sign_in("alice", &password, None).await.expect(200);
+}
+
+/// Lists are counted before what stands twice in them is removed.
+#[tokio::test]
+async fn declared_bounds_hold_for_what_is_asked() {
+    let house = House::new().await;
+    let admin = house.staff("admin").await;
+    for (target, place) in [
+        ("/v1/sessions?user=0", "?user"),
+        ("/v1/api-keys?before=0", "?before"),
+        ("/v1/users?after=1000000000", "?after"),
+        ("/v1/partners?after=1000000000", "?after"),
+        ("/v1/partners?limit=201", "?limit"),
+        ("/v1/audit?before=0", "?before"),
+    ] {
+        let told = house.get(target, &admin).await;
+        assert_eq!((told.status.as_u16(), &told.body["errors"][0]["pointer"]), (400, &json!(place)), "{target}");
+    }
+    let partner = |scopes: usize, accounts: usize| json!({ "name": "acme", "scopes": vec!["order.read"; scopes], "accounts": vec!["1"; accounts] });
+    for (body, place) in [(partner(24, 1), "/scopes"), (partner(1, 257), "/accounts")] {
+        let told = house.post("/v1/partners", &admin, &body).await;
+        assert_eq!((told.status.as_u16(), &told.body["errors"][0]["pointer"]), (400, &json!(place)), "{}", told.body);
+    }
+    house.post("/v1/partners", &admin, &partner(23, 256)).await.expect(201);
+    let long = json!({ "name": "b", "accounts": ["1234567890123456789"] });
+    let told = house.post("/v1/partners", &admin, &long).await;
+    assert_eq!((told.status.as_u16(), &told.body["errors"][0]["pointer"]), (400, &json!("/accounts/0")));
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use heng_marketdata::PushLimits;
 use heng_model::Side;
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::support::{A, PATIENCE, World, at, begin, day_opened, reference, trade, working};
 
@@ -114,4 +115,50 @@ async fn old_trades_are_forgotten_and_days_are_kept() {
     assert_eq!(days["items"][0]["volume"], "300");
     // Minutes are kept for longer.
     assert_eq!(world.get("/v1/market/600519.SH/candles?period=1m").await["items"].as_array().unwrap().len(), 2);
+}
+
+/// Runs statements on every table of the view.
+async fn each_table(world: &World, statements: impl Fn(&str) -> String) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(world.folder.path().join("marketdata.db"));
+    let options = options.busy_timeout(Duration::from_secs(10));
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'saved%' ORDER BY name";
+    let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut connection).await.unwrap();
+    assert!(names.len() > 5, "{names:?}");
+    let text = names.iter().map(|name| statements(name)).collect::<String>();
+    connection.execute(AssertSqlSafe(format!("BEGIN IMMEDIATE; {text} COMMIT;"))).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// The answer to a read, once the tables hold `sequence`.
+async fn stored(world: &World, path: &str, sequence: u64) -> Value {
+    let read = async {
+        loop {
+            let (status, answer) = world.ask(&format!("{path}min_sequence={sequence}"), "l2").await;
+            if status.is_success() {
+                return answer["items"].clone();
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("the tables hold it")
+}
+
+/// What a database loses that is set back comes again from the record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_set_back_gets_again_what_it_lost() {
+    let world = World::new().await;
+    begin(&world.record, DAY);
+    let last = two_trades(&world);
+    let (trades, candles) = ("/v1/market/600519.SH/trades?", "/v1/market/600519.SH/candles?period=1m&");
+    stored(&world, trades, last).await;
+    each_table(&world, |name| format!("CREATE TABLE saved_{name} AS SELECT * FROM {name};")).await;
+    let lost = world.record.say(at(DAY, 9, 33, 0), vec![trade(3, A, (11, 1), ("100.10", 50), Side::Sell)]);
+    assert_eq!(stored(&world, trades, lost).await.as_array().unwrap().len(), 3);
+    each_table(&world, |name| format!("DELETE FROM {name}; INSERT INTO {name} SELECT * FROM saved_{name};")).await;
+    let last = world.record.say(at(DAY, 9, 34, 0), vec![trade(4, A, (12, 1), ("100.10", 50), Side::Sell)]);
+    let found = [stored(&world, trades, last).await, stored(&world, candles, last).await];
+    let fresh = World::over(world.record.clone(), Arc::new(tempfile::tempdir().unwrap()), PushLimits::default()).await;
+    assert_eq!(found, [stored(&fresh, trades, last).await, stored(&fresh, candles, last).await]);
+    assert_eq!(found[0].as_array().unwrap().len(), 4);
+    assert_eq!(world.market.status().trouble(), None);
 }

@@ -1,5 +1,6 @@
 //! The view on real SQLite files and on a real PostgreSQL, the doors over real sockets, and the FIX desk.
 
+mod checks;
 mod doors;
 mod events;
 mod fix_desk;

@@ -388,7 +388,7 @@ impl EventSource for Memory {
     }
 }
 
-async fn execute(options: &StoreOptions, statement: &'static str) {
+pub(crate) async fn execute(options: &StoreOptions, statement: &'static str) {
     let options =
         sqlx::sqlite::SqliteConnectOptions::new().filename(file(options)).busy_timeout(Duration::from_secs(10));
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("the file opens");
