@@ -6,7 +6,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use heng_model::{Command, Event, RejectCode};
 
+use crate::asvs;
+
+/// The rows of the security table; its page is printed like a reference, so that they agree.
+const ASVS: &str = include_str!("../../docs/security/asvs.csv");
 const NOTE: &str = "<!-- Printed from the code by `cargo xtask docs`; edits are overwritten. -->";
+
+const ASVS_NOTE: &str = "<!-- Printed from asvs.csv by `cargo xtask docs`; edits are overwritten. -->";
 
 /// Code, name, meaning and fields of a message, as the model prints them.
 type Message = (u8, &'static str, &'static str, &'static [(&'static str, &'static str, &'static str)]);
@@ -24,6 +30,7 @@ fn references() -> Vec<(&'static str, String)> {
             ),
         ),
         ("docs/reference/reject-codes.md", reject_codes()),
+        (asvs::PAGE, asvs::page(ASVS, ASVS_NOTE)),
     ]
 }
 

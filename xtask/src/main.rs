@@ -1,10 +1,14 @@
-//! Developer tasks: `cargo xtask tidy | docs | bench | slow`. Each takes `--json` where a program may want to read it.
+//! Developer tasks: `cargo xtask tidy | docs | bench | slow | sbom`. Each takes `--json` where a program may want to read it.
 
+mod asvs;
 mod bench;
 mod docs;
 #[cfg(test)]
 mod outside;
+mod packages;
+mod sbom;
 mod slow;
+mod supply;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Checks the floors, sizes, names and documents of the tree.
+    /// Checks the floors, sizes, names, documents, secrets and packages of the tree.
     Tidy {
         /// One object on stdout.
         #[arg(long)]
@@ -38,6 +42,8 @@ enum Task {
     Bench(bench::Options),
     /// Runs what is too long for CI, sharing the given time.
     Slow(slow::Options),
+    /// Prints the bill of materials (CycloneDX), from the lock files and without network.
+    Sbom(sbom::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +52,7 @@ fn main() -> ExitCode {
         Task::Docs { check } => docs::run(&root(), check),
         Task::Bench(options) => bench::run(&root(), &options),
         Task::Slow(options) => slow::run(&root(), &options),
+        Task::Sbom(options) => sbom::run(&root(), &options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

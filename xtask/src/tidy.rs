@@ -3,8 +3,10 @@
 //! A rule is a function from the [`Tree`] to findings; it reads no files, so each is tested with a bad snippet.
 
 mod documents;
+mod evidence;
 mod floors;
 mod manifests;
+mod secrets;
 mod shape;
 mod source;
 mod text;
@@ -52,14 +54,23 @@ fn check(tree: &Tree) -> Report {
     shape::check(tree, &mut findings, &mut warnings);
     text::check(tree, &mut findings);
     documents::check(tree, &mut findings);
+    evidence::check(tree, &mut findings);
+    secrets::check(tree, &mut findings);
     findings.sort();
     warnings.sort();
     Report { files: tree.len(), findings, warnings }
 }
 
+/// What is wrong with the packages that are built; unlike the rules above it asks cargo.
+fn packages(root: &Path) -> Result<Vec<Finding>> {
+    let wrong = crate::supply::check(root)?;
+    Ok(wrong.into_iter().map(|(path, message)| Finding::new("packages", path, 0, message)).collect())
+}
+
 /// Prints what is wrong. True if nothing is.
 pub(crate) fn run(root: &Path, json: bool) -> Result<bool> {
-    let report = check(&Tree::read(root)?);
+    let mut report = check(&Tree::read(root)?);
+    report.findings.extend(packages(root)?);
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
