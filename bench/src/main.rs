@@ -1,5 +1,6 @@
 //! `cargo xtask bench`. `core`: our books and the peers on one workload, the full core in memory and durable, the empty
 //! core and the device beside them, in one go. `doors`: the real binary with its load generators (see `doors`).
+//! `crypto`: ciphers, signatures and hashes beside other people's (see `crypto`).
 //!
 //! *Invariant:* no figure is printed that this run did not measure; peers stand in the same run.
 //! *Invariant:* `--quick` keeps rates and counts of W1 and W2, shortens time, and says that its C1 is small.
@@ -9,6 +10,7 @@
 mod books;
 mod c1;
 mod clock;
+mod crypto;
 mod device;
 mod doors;
 mod durable;
@@ -49,6 +51,8 @@ enum What {
     Core(Options),
     /// Clients at the doors of the real binary.
     Doors(doors::DoorsOptions),
+    /// SM2, SM3 and SM4 beside other people's.
+    Crypto(crypto::CryptoOptions),
     /// A load generator of `doors`.
     #[command(flatten)]
     Load(doors::Load),
@@ -133,12 +137,13 @@ impl Plan {
 
 fn main() -> ExitCode {
     let what = Arguments::parse().what;
-    if !matches!(what, What::Counted { .. } | What::Doors(_) | What::Load(_)) {
+    if !matches!(what, What::Counted { .. } | What::Doors(_) | What::Load(_) | What::Crypto(_)) {
         heng_runtime::begin_with_huge_pages();
     }
     let result = match what {
         What::Core(options) => core(&options),
         What::Doors(options) => doors::doors(&options),
+        What::Crypto(options) => crypto::crypto(&options),
         What::Load(load) => doors::obey(load),
         What::Durable(options) => durable_alone(&options),
         What::Loop { full, times } => {

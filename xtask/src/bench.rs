@@ -19,6 +19,8 @@ enum What {
     Core(CoreFlags),
     /// The real binary under orders, subscribers, queries and sign-ins of other processes; the feed decoders.
     Doors(DoorsFlags),
+    /// SM2, SM3 and SM4 beside OpenSSL and the RustCrypto crates.
+    Crypto(CryptoFlags),
 }
 
 /// Flags of `bench core`.
@@ -55,6 +57,20 @@ struct DoorsFlags {
     only: Vec<String>,
 }
 
+/// Flags of `bench crypto`.
+#[derive(Args)]
+struct CryptoFlags {
+    /// At most 45 s without building: fewer and shorter slices.
+    #[arg(long)]
+    quick: bool,
+    /// One object on stdout, nothing on stderr.
+    #[arg(long)]
+    json: bool,
+    /// Build and stop.
+    #[arg(long)]
+    build_only: bool,
+}
+
 /// Builds, and runs unless told otherwise. False if the benchmarks failed.
 ///
 /// # Errors
@@ -63,6 +79,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> anyhow::Result<bool> {
     let command = match &options.what {
         What::Core(flags) => core(root, flags)?,
         What::Doors(flags) => doors(root, flags)?,
+        What::Crypto(flags) => crypto(root, flags)?,
     };
     let Some(mut command) = command else { return Ok(true) };
     let status = command.status().with_context(|| format!("start {}", command.get_program().display()))?;
@@ -89,6 +106,17 @@ fn doors(root: &Path, flags: &DoorsFlags) -> anyhow::Result<Option<Command>> {
     command.args(flags.quick.then_some("--quick")).args(flags.json.then_some("--json"));
     if !flags.only.is_empty() {
         command.args(["--only", &flags.only.join(",")]);
+    }
+    Ok((!flags.build_only).then_some(command))
+}
+
+/// The same for cryptography; OpenSSL is reached through the Python that setup made.
+fn crypto(root: &Path, flags: &CryptoFlags) -> anyhow::Result<Option<Command>> {
+    let mut command = Command::new(build(root, flags.json, &["heng-bench"], "heng-bench")?);
+    command.arg("crypto").args(flags.quick.then_some("--quick")).args(flags.json.then_some("--json"));
+    let python = root.join(".heng/python/bin/python3");
+    if python.is_file() {
+        command.arg("--python").arg(python);
     }
     Ok((!flags.build_only).then_some(command))
 }

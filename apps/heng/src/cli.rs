@@ -34,6 +34,8 @@ enum Word {
     Journal(crate::journal::JournalArgs),
     /// The event log, the record 事件日志
     Events(crate::events::EventsArgs),
+    /// SM2, SM3 and SM4, for checks against other programs 国密算法
+    Crypto(crate::crypto::CryptoArgs),
 }
 
 /// Runs the command line of this process.
@@ -51,6 +53,7 @@ pub fn run() -> ExitCode {
         Word::Rules(args) => crate::rules::run(args),
         Word::Journal(args) => crate::journal::run(args),
         Word::Events(args) => crate::events::run(args),
+        Word::Crypto(args) => crate::crypto::run(args),
     };
     result.unwrap_or_else(|error| {
         if crate::show::reader_has_enough(&error) {

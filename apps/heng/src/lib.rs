@@ -7,6 +7,7 @@
 //! Deliberately absent: everything that a role does.
 
 pub mod cli;
+pub mod crypto;
 pub mod day;
 mod ends;
 pub mod events;

@@ -4,6 +4,7 @@
 mod bounds;
 mod clients;
 mod crash;
+mod crypto;
 mod day;
 mod drop_copy;
 mod due;
