@@ -36,6 +36,8 @@ enum Word {
     Events(crate::events::EventsArgs),
     /// SM2, SM3 and SM4, for checks against other programs 国密算法
     Crypto(crate::crypto::CryptoArgs),
+    /// Certificates of roles and other work of operators 运维：角色证书等
+    Ops(crate::ops::OpsArgs),
 }
 
 /// Runs the command line of this process.
@@ -54,6 +56,7 @@ pub fn run() -> ExitCode {
         Word::Journal(args) => crate::journal::run(args),
         Word::Events(args) => crate::events::run(args),
         Word::Crypto(args) => crate::crypto::run(args),
+        Word::Ops(args) => crate::ops::run(args),
     };
     result.unwrap_or_else(|error| {
         if crate::show::reader_has_enough(&error) {

@@ -14,6 +14,7 @@ pub mod events;
 pub mod identity;
 pub mod journal;
 pub mod market;
+pub mod ops;
 pub mod replay;
 pub mod rules;
 pub mod serve;

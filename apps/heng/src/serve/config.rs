@@ -10,7 +10,8 @@ use heng_marketdata::PushLimits;
 use heng_model::{PartitionId, Seq};
 use heng_trading::{FixVenueOptions, VenueTimes};
 use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
-use heng_transport::{ServerOptions, TlsFiles};
+use heng_security::tls::{Door, LinkPapers, PemFiles};
+use heng_transport::ServerOptions;
 use serde::Deserialize;
 
 /// Everything that can be configured.
@@ -41,10 +42,8 @@ pub struct Config {
 pub struct HttpConfig {
     /// Where to listen; port 0 = any free one. Default 127.0.0.1:8600.
     pub address: SocketAddr,
-    /// PEM chain; with `tls_key` the door speaks TLS only.
-    pub tls_certificate: Option<PathBuf>,
-    /// PEM key.
-    pub tls_key: Option<PathBuf>,
+    /// Certificates; with any of them the door speaks TLS only.
+    pub tls: Option<DoorTls>,
     /// Requests a second of one principal; twice as many in a burst.
     pub principal_per_s: NonZeroU32,
     /// Requests a second of one address without a good credential, sign-ins and requests for tokens among them; of
@@ -75,8 +74,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8600)),
-            tls_certificate: None,
-            tls_key: None,
+            tls: None,
             principal_per_s: NonZeroU32::new(2_000).expect("not zero"),
             stranger_per_s: NonZeroU32::new(50).expect("not zero"),
             connections_max: 16_384,
@@ -125,10 +123,7 @@ impl HttpConfig {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            self.tls_certificate.is_some() == self.tls_key.is_some(),
-            "http.tls_certificate and http.tls_key are given together or not at all"
-        );
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.check("http.tls"))?;
         anyhow::ensure!(
             self.requests_max >= 1 && self.requests_max < self.connections_max,
             "http.requests_max must be at least 1 and below http.connections_max"
@@ -152,13 +147,15 @@ impl HttpConfig {
 pub struct FixConfig {
     /// Where to listen; port 0 = any free one. Default 127.0.0.1:8610.
     pub address: SocketAddr,
+    /// Certificates; with any of them the door speaks TLS only.
+    pub tls: Option<DoorTls>,
     /// The sessions; none = one demo session where there are demo clients.
     pub sessions: Vec<FixSession>,
 }
 
 impl Default for FixConfig {
     fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8610)), sessions: Vec::new() }
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8610)), tls: None, sessions: Vec::new() }
     }
 }
 
@@ -255,14 +252,54 @@ pub struct RoleTls {
 }
 
 impl RoleTls {
-    /// As the transport takes it.
+    /// As a link takes it.
     #[must_use]
-    pub fn files(&self) -> TlsFiles {
-        TlsFiles {
-            certificate: self.certificate.clone(),
-            key: self.key.clone(),
-            authorities: Some(self.authorities.clone()),
+    pub fn papers(&self) -> LinkPapers {
+        let own = PemFiles { certificate: self.certificate.clone(), key: self.key.clone() };
+        LinkPapers { own, authorities: self.authorities.clone() }
+    }
+}
+
+/// `[http.tls]` and `[fix.tls]`: what a door shows. Callers that offer SM (RFC 8998) get SM where there is an SM2
+/// certificate, all others the usual suites where there is another one.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct DoorTls {
+    /// PEM chain on P-256, RSA or Ed25519.
+    pub certificate: Option<PathBuf>,
+    /// Its PEM key.
+    pub key: Option<PathBuf>,
+    /// PEM chain on the SM2 curve.
+    pub sm2_certificate: Option<PathBuf>,
+    /// Its PEM key.
+    pub sm2_key: Option<PathBuf>,
+}
+
+fn pair(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<PemFiles> {
+    Some(PemFiles { certificate: certificate?.clone(), key: key?.clone() })
+}
+
+impl DoorTls {
+    fn check(&self, name: &str) -> anyhow::Result<()> {
+        let halves = [(&self.certificate, &self.key, ""), (&self.sm2_certificate, &self.sm2_key, "sm2_")];
+        for (certificate, key, kind) in halves {
+            anyhow::ensure!(
+                certificate.is_some() == key.is_some(),
+                "{name}.{kind}certificate and {name}.{kind}key are given together or not at all"
+            );
         }
+        anyhow::ensure!(self.certificate.is_some() || self.sm2_certificate.is_some(), "{name} names no certificate");
+        Ok(())
+    }
+
+    /// The door's settings; `protocols` are offered by ALPN, the best first.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub fn open(&self, protocols: &[&str]) -> anyhow::Result<Door> {
+        let usual = pair(self.certificate.as_ref(), self.key.as_ref());
+        let national = pair(self.sm2_certificate.as_ref(), self.sm2_key.as_ref());
+        Ok(Door::open(usual.as_ref(), national.as_ref(), protocols)?)
     }
 }
 
@@ -497,7 +534,7 @@ mod tests {
     fn what_is_wrong_is_told_with_its_place() {
         check("[http]\nport = 1", "unknown field `port`");
         check("[store]\nurl = \"mysql://x\"", "store.url");
-        check("[http]\ntls_key = \"x\"", "together");
+        check("[http.tls]\nkey = \"x\"", "together");
         check("[http]\nsend_buffer = 100", "http.send_buffer");
         check("[http]\nconnections_max = 10\nrequests_max = 5", "http.streams_max");
         check("[http]\nprincipal_streams_max = 0", "http.principal_streams_max");

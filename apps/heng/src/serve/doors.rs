@@ -17,13 +17,13 @@ use heng_trading::{
     TradingView, ViewOptions, ViewReader, ViewStatus,
 };
 use heng_transport::fix::FixApplicationKind;
-use heng_transport::{Check, Health, Metrics, RateLimits, Server, ServerOptions, TlsFiles, TransportError};
+use heng_transport::{Check, ChooseTls, Health, Metrics, RateLimits, Server, ServerOptions, TransportError};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::config::{Config, FixSession, HttpConfig};
+use super::config::{Config, DoorTls, FixSession, HttpConfig};
 use super::face::CoreFace;
 use super::fix_door::{FixCounts, FixDoor, FixTeller};
 use super::logs::Lines;
@@ -89,7 +89,8 @@ impl DoorsSide {
         let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
         let http = &ask.config.http;
         let server = runtime.block_on(Server::bind(server_options(http), Arc::clone(&metrics), health.clone()))?;
-        let server = if let Some(tls) = outside_tls(http)? { server.with_tls(tls) } else { server };
+        let tls = outside_tls(http.tls.as_ref(), &["h2", "http/1.1"])?;
+        let server = if let Some(tls) = tls { server.with_tls(tls) } else { server };
         let mut notes = Vec::new();
         let identity = runtime.block_on(open_identity(&ask))?;
         let view = runtime.block_on(open_view(&ask, &mut notes))?;
@@ -205,7 +206,7 @@ impl DoorsSide {
 
     /// The address that people type.
     pub(crate) fn address(&self) -> String {
-        let scheme = if self.http.tls_key.is_some() { "https" } else { "http" };
+        let scheme = if self.http.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.server.address())
     }
 
@@ -439,10 +440,11 @@ fn server_options(http: &HttpConfig) -> ServerOptions {
     ServerOptions { connections_max, requests_max, ..http.server() }
 }
 
-fn outside_tls(http: &HttpConfig) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
-    let (Some(certificate), Some(key)) = (&http.tls_certificate, &http.tls_key) else { return Ok(None) };
-    let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), authorities: None };
-    Ok(Some(heng_transport::server_config(&files, &["h2", "http/1.1"])?))
+/// The TLS of a door, if it has any.
+pub(crate) fn outside_tls(tls: Option<&DoorTls>, protocols: &[&str]) -> anyhow::Result<Option<ChooseTls>> {
+    let Some(tls) = tls else { return Ok(None) };
+    let door = tls.open(protocols)?;
+    Ok(Some(Arc::new(move |hello| door.choose(hello))))
 }
 
 /// Where the services' own tables are.
@@ -477,7 +479,7 @@ pub(crate) fn identity_store(data: &Path, url: &str) -> anyhow::Result<StoreOpti
 async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
     let place = identity_store(&ask.data, &ask.config.store.url)?;
     let (address_per_s, name_per_s) = ask.config.http.sign_ins_per_s();
-    let secure_cookie = ask.config.http.tls_key.is_some();
+    let secure_cookie = ask.config.http.tls.is_some();
     let options = IdentityOptions { secure_cookie, address_per_s, name_per_s, ..IdentityOptions::default() };
     Identity::open(&place, options, Arc::new(SystemClock)).await.context("open the tables of the identity role")
 }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::config::FixConfig;
+use super::doors::outside_tls;
 use super::process::stopped;
 
 /// Bytes of sent messages that a session keeps for resends.
@@ -67,6 +68,8 @@ impl FixDoor {
         }
         let options = FixAcceptorOptions::at(settings.address);
         let acceptor = runtime.block_on(FixAcceptor::bind(options, sessions.clone()))?;
+        let tls = outside_tls(settings.tls.as_ref(), &[])?;
+        let acceptor = if let Some(tls) = tls { acceptor.with_tls(tls) } else { acceptor };
         Ok(Self { acceptor, sessions })
     }
 

@@ -11,7 +11,7 @@ pub(crate) mod doors;
 pub(crate) mod face;
 mod fix_door;
 pub(crate) mod logs;
-mod papers;
+pub(crate) mod papers;
 pub(crate) mod process;
 pub(crate) mod ready;
 pub mod roles;
@@ -30,7 +30,8 @@ use heng_core::{CoreServer, LinkTrouble, RemoteCore, RemoteOptions, Served};
 use heng_model::UnixNanos;
 use heng_ports::CoreWatch as _;
 use heng_runtime::Clock as _;
-use heng_transport::{LinkListener, TlsFiles};
+use heng_security::tls::LinkPapers;
+use heng_transport::LinkListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -143,10 +144,10 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     result.and(closed).map(|()| ExitCode::SUCCESS)
 }
 
-fn papers_of(args: &ServeArgs, config: &Config) -> anyhow::Result<TlsFiles> {
+fn papers_of(args: &ServeArgs, config: &Config) -> anyhow::Result<LinkPapers> {
     match &config.tls {
-        Some(tls) => Ok(tls.files()),
-        None => papers::of(&args.papers.clone().unwrap_or_else(|| args.data.join("tls"))),
+        Some(tls) => Ok(tls.papers()),
+        None => papers::of(&args.papers.clone().unwrap_or_else(|| args.data.join("tls")), &args.role),
     }
 }
 
@@ -165,12 +166,12 @@ fn open_core(args: &ServeArgs, config: &Config) -> anyhow::Result<CoreSide> {
 fn listen(
     core: &CoreSide,
     config: &Config,
-    papers: &TlsFiles,
+    papers: &LinkPapers,
     runtime: &Runtime,
     stop: &watch::Sender<bool>,
 ) -> anyhow::Result<Option<SocketAddr>> {
     let Some(address) = config.core.listen else { return Ok(None) };
-    let tls = heng_transport::server_config(papers, &[])?;
+    let tls = papers.server(&papers::callers_of(Role::Core))?;
     let listener = runtime.block_on(LinkListener::bind(address, tls));
     let listener = listener.with_context(|| format!("listen for other roles on {address}"))?;
     let bound = listener.address()?;
@@ -188,7 +189,7 @@ fn listen(
 fn face_of(
     core: Option<&CoreSide>,
     config: &Config,
-    papers: &TlsFiles,
+    papers: &LinkPapers,
     runtime: &Runtime,
     stop: &watch::Sender<bool>,
 ) -> anyhow::Result<(CoreFace, MarketTime)> {
@@ -203,7 +204,7 @@ fn face_of(
         bail!("doors without the core role need to know where the core is: core.url in the file, or --core-url")
     };
     let name = config.core.name.clone().unwrap_or_else(|| papers::ROLE_NAME.into());
-    let tls = heng_transport::client_config(papers)?;
+    let tls = papers.client(&[papers::spiffe_id(Role::Core)])?;
     let core = RemoteCore::begin(RemoteOptions { address, name, tls }, runtime.handle());
     let began = Instant::now();
     while core.status().is_none() {

@@ -63,6 +63,12 @@ impl Roles {
         Self(ROLES.iter().map(|row| row.role).collect())
     }
 
+    /// The role whose certificate the process shows.
+    #[must_use]
+    pub fn first(&self) -> Role {
+        *self.0.first().expect("a process has a role")
+    }
+
     /// Whether `role` is among them.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {

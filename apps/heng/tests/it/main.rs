@@ -18,6 +18,7 @@ mod outside;
 mod power_loss;
 mod replica;
 mod support;
+mod tls_doors;
 mod twap_kills;
 mod up;
 mod up_parents;

@@ -2,15 +2,17 @@
 //!
 //! [`sm`] holds SM2, SM3 and SM4; [`provider`] puts them and their foreign counterparts behind traits, by number;
 //! [`envelope`] writes the number and the key id beside every ciphertext and signature; [`evidence`] is the Merkle log of
-//! commitments. docs/security/crypto.md tells what each is compared with.
+//! commitments. [`tls`] and [`ca`] bring SM to connections, [`xts`] to files. docs/security/ tells what each is compared
+//! with.
 //!
 //! *Invariant:* `unsafe` stands in `vector` alone, and whatever it computes the portable code computes as well.
 //! *Invariant:* no branch and no address depends on a secret key, a nonce or a plaintext. (What verifies signatures sees
 //! public data alone.)
 //! *Invariant:* bytes from outside never make this crate panic; they get a [`CryptoError`].
 //!
-//! Deliberately absent: curve arithmetic of our own, key stores, TLS.
+//! Deliberately absent: curve arithmetic of our own, a TLS stack of our own.
 
+pub mod ca;
 pub mod envelope;
 mod error;
 pub mod evidence;
@@ -18,6 +20,8 @@ pub mod evidence;
 mod hexadecimal;
 pub mod provider;
 pub mod sm;
+pub mod tls;
 mod vector;
+pub mod xts;
 
 pub use error::CryptoError;

@@ -13,14 +13,6 @@ pub enum TransportError {
         /// Why not.
         source: std::io::Error,
     },
-    /// A certificate or key cannot be used.
-    #[error("{}: {reason}", path.display())]
-    Tls {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why not.
-        reason: String,
-    },
     /// The listener failed.
     #[error("serve: {0}")]
     Serve(#[from] std::io::Error),

@@ -40,4 +40,4 @@ pub use listener::Peer;
 pub use metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
 pub use problem::{Problem, Reason};
 pub use server::Server;
-pub use tls::{TlsFiles, client_config, server_config};
+pub use tls::ChooseTls;

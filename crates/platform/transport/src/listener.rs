@@ -12,11 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, Sleep};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Connections whose TLS handshake goes on at most; beyond it new ones wait.
 const HANDSHAKES_MAX: usize = 256;
+
+use crate::tls::{ChooseTls, shake_hands};
 
 /// A listener that accepts only while there is room for a connection. With TLS, handshakes go on beside it, so that a
 /// slow one holds up nobody else.
@@ -31,7 +32,7 @@ pub(crate) struct Bounds {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) silence_max: Duration,
     pub(crate) head_max: Duration,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<ChooseTls>,
 }
 
 impl BoundedListener {
@@ -63,7 +64,7 @@ async fn accept_all(mut inner: TcpListener, bounds: Bounds, ready: mpsc::Sender<
         let ready = ready.clone();
         tokio::spawn(async move {
             // A handshake that fails or takes too long is the client's loss; it frees its place.
-            if let Ok(Ok(stream)) = tokio::time::timeout(head_max, tls.accept(stream)).await {
+            if let Ok(Ok(stream)) = tokio::time::timeout(head_max, shake_hands(stream, &tls)).await {
                 let stream = QuietStream::new(stream, silence_max, head_max, permit);
                 let _ = ready.send((DoorStream::Tls(Box::new(stream)), address)).await;
             }

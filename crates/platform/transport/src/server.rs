@@ -11,7 +11,6 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot};
-use tokio_rustls::TlsAcceptor;
 
 use crate::error::TransportError;
 use crate::guard::{Guard, bound, name_and_count};
@@ -20,6 +19,7 @@ use crate::limits::ServerOptions;
 use crate::listener::{BoundedListener, Bounds, Peer};
 use crate::metrics::Metrics;
 use crate::problem::{Problem, Reason};
+use crate::tls::ChooseTls;
 
 /// Connections that wait to be accepted at most.
 const BACKLOG: u32 = 1_024;
@@ -31,7 +31,7 @@ pub struct Server {
     address: SocketAddr,
     metrics: Arc<Metrics>,
     health: Health,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<ChooseTls>,
 }
 
 impl Server {
@@ -48,7 +48,7 @@ impl Server {
 
     /// Serves under TLS only.
     #[must_use]
-    pub fn with_tls(mut self, tls: Arc<rustls::ServerConfig>) -> Self {
+    pub fn with_tls(mut self, tls: ChooseTls) -> Self {
         self.tls = Some(tls);
         self
     }
@@ -75,7 +75,7 @@ impl Server {
             room: Arc::new(Semaphore::new(self.options.connections_max)),
             silence_max: self.options.silence_max,
             head_max: self.options.head_max,
-            tls: self.tls.map(TlsAcceptor::from),
+            tls: self.tls,
         };
         let listener = BoundedListener::begin(self.listener, self.address, bounds);
         let (stopping, stopped) = oneshot::channel::<()>();

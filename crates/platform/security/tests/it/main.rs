@@ -1,4 +1,7 @@
-//! Other people's programs against this crate.
+//! The crate from outside, and against other people's programs.
 #![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
 
+mod papers;
 mod peers;
+mod tls;
+mod tls_openssl;

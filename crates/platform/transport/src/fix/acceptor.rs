@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncRead;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -18,6 +18,7 @@ use super::session::Head;
 use super::waiting::{Place, Waiting};
 use super::wire::FixWire;
 use crate::error::TransportError;
+use crate::tls::{ChooseTls, shake_hands};
 
 /// How long a counterparty that comes back at once waits for its own connection of before to be gone: it sees the end
 /// of that one a little earlier than the session does.
@@ -56,6 +57,7 @@ pub struct FixAcceptor {
     listener: TcpListener,
     address: SocketAddr,
     sessions: Arc<Sessions>,
+    tls: Option<ChooseTls>,
 }
 
 impl FixAcceptor {
@@ -67,7 +69,14 @@ impl FixAcceptor {
         let failed = |source| TransportError::Bind { address: options.address, source };
         let listener = TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { options, listener, address, sessions: Arc::new(Sessions::new(sessions)) })
+        Ok(Self { options, listener, address, sessions: Arc::new(Sessions::new(sessions)), tls: None })
+    }
+
+    /// Serves under TLS only.
+    #[must_use]
+    pub fn with_tls(mut self, tls: ChooseTls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The bound address, with the port that was really taken.
@@ -106,7 +115,7 @@ impl FixAcceptor {
             }
             let _ = stream.set_nodelay(true);
             let (options, sessions, stopped) = (self.options, Arc::clone(&self.sessions), stopped.clone());
-            let (room, mut place) = (Arc::clone(&room), waiting.take());
+            let (room, mut place, tls) = (Arc::clone(&room), waiting.take(), self.tls.clone());
             connections.spawn(async move {
                 let permit = match permit {
                     Some(permit) => Some(permit),
@@ -115,7 +124,19 @@ impl FixAcceptor {
                 if permit.is_none() {
                     return tracing::warn!(%peer, "FIX connection refused: too many connections");
                 }
-                welcome(stream, place, options, &sessions, stopped).await;
+                let Some(tls) = tls else {
+                    return welcome(stream, peer, place, options, &sessions, stopped).await;
+                };
+                // A handshake that fails or takes too long frees its place.
+                let shaken = tokio::select! {
+                    shaken = tokio::time::timeout(options.logon_max, shake_hands(stream, &tls)) => shaken,
+                    () = place.sent_away() => return tracing::info!(%peer, "FIX connection refused: others wait"),
+                };
+                match shaken {
+                    Ok(Ok(stream)) => welcome(stream, peer, place, options, &sessions, stopped).await,
+                    Ok(Err(error)) => tracing::info!(%peer, %error, "FIX connection refused: no handshake"),
+                    Err(_) => tracing::info!(%peer, "FIX connection refused: no handshake in time"),
+                }
             });
         }
         drop(self.listener);
@@ -141,14 +162,14 @@ async fn until_stopped(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Finds out who connected, and serves the session.
-async fn welcome(
-    mut stream: TcpStream,
+async fn welcome<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    peer: SocketAddr,
     mut place: Place,
     options: FixAcceptorOptions,
     sessions: &Sessions,
     stopped: watch::Receiver<bool>,
 ) {
-    let peer = stream.peer_addr().ok();
     let mut reader = FrameReader::new(options.message_max);
     let introduced = async {
         tokio::select! {
@@ -161,13 +182,13 @@ async fn welcome(
     };
     let (session, logon) = match introduced.await {
         Ok(found) => found,
-        Err(reason) => return tracing::info!(?peer, reason, "FIX connection refused"),
+        Err(reason) => return tracing::info!(%peer, reason, "FIX connection refused"),
     };
     drop(place);
     let Some(wire) = attach(&session, reader, &logon).await else {
-        return tracing::warn!(?peer, session = %session.id(), "FIX connection refused: already connected");
+        return tracing::warn!(%peer, session = %session.id(), "FIX connection refused: already connected");
     };
-    tracing::info!(?peer, session = %session.id(), "FIX connection");
+    tracing::info!(%peer, session = %session.id(), "FIX connection");
     Connection::new(stream, wire).serve(until_stopped(stopped)).await;
 }
 

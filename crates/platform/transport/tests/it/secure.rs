@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,46 +9,60 @@ use axum::Router;
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::WebSocket;
 use axum::routing::get;
-use heng_transport::{Health, Metrics, Server, ServerOptions, TlsFiles, client_config, server_config};
+use heng_transport::{ChooseTls, Health, Metrics, Server, ServerOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::ServerName;
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::server::{ClientHello, WebPkiClientVerifier};
 
 use crate::client::usual;
 
-/// An authority with the files of a server and of a client that it issued.
+/// An authority with a server's and a client's certificate that it issued.
 struct Papers {
-    folder: tempfile::TempDir,
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).expect("a file is written");
+    roots: Arc<RootCertStore>,
+    ends: [(CertificateDer<'static>, KeyPair); 2],
 }
 
 impl Papers {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority =
             CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
-        write(folder.path(), "ca.pem", &authority.pem());
-        for name in ["server", "client"] {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).expect("an authority");
+        let end = || {
             let key = KeyPair::generate().expect("a key");
             let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-            let certificate = params.signed_by(&key, &authority).expect("a certificate");
-            write(folder.path(), &format!("{name}.pem"), &certificate.pem());
-            write(folder.path(), &format!("{name}.key"), &key.serialize_pem());
-        }
-        Self { folder }
+            (params.signed_by(&key, &authority).expect("a certificate").der().clone(), key)
+        };
+        Self { roots: Arc::new(roots), ends: [end(), end()] }
     }
 
-    fn files(&self, name: &str, authorities: bool) -> TlsFiles {
-        let path = |file: String| self.folder.path().join(file);
-        TlsFiles {
-            certificate: path(format!("{name}.pem")),
-            key: path(format!("{name}.key")),
-            authorities: authorities.then(|| path("ca.pem".into())),
-        }
+    fn end(&self, at: usize) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let (certificate, key) = &self.ends[at];
+        (vec![certificate.clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    }
+
+    fn server(&self) -> ChooseTls {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), Arc::clone(&provider));
+        let (chain, key) = self.end(0);
+        let config = rustls::ServerConfig::builder_with_provider(provider);
+        let config = config.with_protocol_versions(&[&rustls::version::TLS13]).expect("TLS 1.3");
+        let config = config.with_client_cert_verifier(verifier.build().expect("a verifier"));
+        let config = Arc::new(config.with_single_cert(chain, key).expect("they fit"));
+        Arc::new(move |_| Some(Arc::clone(&config)))
+    }
+
+    /// A client that trusts these authorities and shows a certificate of `of`.
+    fn client(&self, of: &Self) -> Arc<rustls::ClientConfig> {
+        let (chain, key) = of.end(1);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider);
+        let config = config.with_protocol_versions(&[&rustls::version::TLS13]).expect("TLS 1.3");
+        let config = config.with_root_certificates(Arc::clone(&self.roots));
+        Arc::new(config.with_client_auth_cert(chain, key).expect("they fit"))
     }
 }
 
@@ -61,7 +74,7 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-fn serve(options: ServerOptions, tls: Option<Arc<rustls::ServerConfig>>) -> SocketAddr {
+fn serve(options: ServerOptions, tls: Option<ChooseTls>) -> SocketAddr {
     let (told, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -93,42 +106,28 @@ fn ask(address: SocketAddr, config: Arc<rustls::ClientConfig>) -> std::io::Resul
 #[test]
 fn both_sides_show_certificates_or_nothing_is_said() {
     let (papers, strangers) = (Papers::new(), Papers::new());
-    let config = server_config(&papers.files("server", true), &["http/1.1"]).expect("a server's settings");
-    let address = serve(usual(), Some(config));
-    let friend = client_config(&papers.files("client", true)).expect("a client's settings");
-    let answer = ask(address, friend).expect("an answer");
+    let address = serve(usual(), Some(papers.server()));
+    let answer = ask(address, papers.client(&papers)).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
     assert!(answer.contains("x-content-type-options: nosniff"), "{answer}");
     // A certificate of another authority, behind the right roots.
-    let mut files = strangers.files("client", false);
-    files.authorities = papers.files("client", true).authorities;
-    let stranger = client_config(&files).expect("a client's settings");
-    assert!(ask(address, stranger).is_err(), "a stranger was served");
-    let distrustful = client_config(&strangers.files("client", true)).expect("a client's settings");
-    assert!(ask(address, distrustful).is_err(), "a client trusts another authority's server");
+    assert!(ask(address, papers.client(&strangers)).is_err(), "a stranger was served");
+    assert!(ask(address, strangers.client(&papers)).is_err(), "a client trusts another authority's server");
 }
 
 #[test]
 fn a_plain_client_does_not_hold_up_tls_clients() {
     let papers = Papers::new();
-    let config = server_config(&papers.files("server", true), &[]).expect("a server's settings");
-    let address = serve(usual(), Some(config));
+    let address = serve(usual(), Some(papers.server()));
     let _silent = TcpStream::connect(address).expect("connected");
-    let friend = client_config(&papers.files("client", true)).expect("a client's settings");
-    assert!(ask(address, friend).expect("an answer").ends_with("hello"));
+    assert!(ask(address, papers.client(&papers)).expect("an answer").ends_with("hello"));
 }
 
 #[test]
-fn files_that_do_not_fit_are_told_by_name() {
+fn whom_the_door_does_not_choose_settings_for_is_refused() {
     let papers = Papers::new();
-    let mut files = papers.files("server", false);
-    files.key = papers.files("client", false).key;
-    let error = server_config(&files, &[]).expect_err("the key is another's").to_string();
-    assert!(error.contains("server.pem"), "{error}");
-    files.key = papers.folder.path().join("none.key");
-    assert!(server_config(&files, &[]).expect_err("no key").to_string().contains("none.key"));
-    let error = client_config(&papers.files("client", false)).expect_err("no authorities").to_string();
-    assert!(error.contains("authorities"), "{error}");
+    let address = serve(usual(), Some(Arc::new(|_: &ClientHello<'_>| None)));
+    assert!(ask(address, papers.client(&papers)).is_err(), "a caller without settings was served");
 }
 
 /// A masked text frame (RFC 6455, 5.2) of less than 126 bytes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use heng_engine::Capacity;
 use heng_journal::SimStorage;
@@ -11,8 +11,9 @@ use heng_model::command::{CancelOrder, Memo};
 use heng_model::{AccountId, Command, OrderId, PartitionId, RejectCode, Seq};
 use heng_ports::{Answer, CommandPort, CoreWatch as _, EventSource as _};
 use heng_runtime::SystemClock;
-use heng_transport::{LinkListener, TlsFiles, client_config, server_config};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use heng_security::ca::{Authority, Curve, Subject};
+use heng_security::tls::{LinkPapers, PemFiles};
+use heng_transport::LinkListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -21,23 +22,27 @@ use super::{CoreServer, RemoteCore, RemoteOptions, Served};
 use crate::{Core, CoreOptions, Layout, RecordSource};
 
 const SOON: Duration = Duration::from_secs(20);
+/// Both ends are the same role here.
+const ROLE: &str = "spiffe://heng.local/role/core";
 
-fn papers(folder: &Path, name: &str) -> TlsFiles {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["core".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+fn papers(folder: &Path, name: &str) -> LinkPapers {
+    let (from, lasts) = (SystemTime::now() - SOON, Duration::from_secs(3_600));
+    let authority = Authority::new(Curve::P256, name, from, lasts).unwrap();
+    let subject = Subject { spiffe_id: ROLE.into(), dns_names: vec!["core".into()], from, lasts };
+    let issued = authority.issue(&subject).unwrap();
     let write = |end: &str, text: String| {
         let path = folder.join(format!("{name}.{end}"));
         std::fs::write(&path, text).unwrap();
         path
     };
-    TlsFiles {
-        certificate: write("pem", certificate.pem()),
-        key: write("key", key.serialize_pem()),
-        authorities: Some(write("ca", authority.pem())),
+    LinkPapers {
+        own: PemFiles { certificate: write("pem", issued.certificate), key: write("key", issued.key) },
+        authorities: write("ca", authority.certificate().unwrap()),
     }
+}
+
+fn allowed() -> Vec<String> {
+    vec![ROLE.to_owned()]
 }
 
 struct House {
@@ -46,7 +51,7 @@ struct House {
     remote: Arc<RemoteCore>,
     stop: watch::Sender<bool>,
     served: Served,
-    files: TlsFiles,
+    files: LinkPapers,
     address: std::net::SocketAddr,
     folder: tempfile::TempDir,
 }
@@ -76,7 +81,7 @@ impl House {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, address) = serve(&runtime, &served, &files, "127.0.0.1:0".parse().unwrap());
-        let tls = client_config(&files).unwrap();
+        let tls = files.client(&allowed()).unwrap();
         let remote = RemoteCore::begin(RemoteOptions { address, name: "core".into(), tls }, runtime.handle());
         let house = Self { runtime, core, remote, stop, served, files, address, folder };
         house.wait(|house| house.remote.status().is_some());
@@ -95,11 +100,11 @@ impl House {
 fn serve(
     runtime: &Runtime,
     served: &Served,
-    files: &TlsFiles,
+    files: &LinkPapers,
     at: std::net::SocketAddr,
 ) -> (watch::Sender<bool>, std::net::SocketAddr) {
     let (stop, stopped) = watch::channel(false);
-    let listener = runtime.block_on(LinkListener::bind(at, server_config(files, &[]).unwrap())).unwrap();
+    let listener = runtime.block_on(LinkListener::bind(at, files.server(&allowed()).unwrap())).unwrap();
     let address = listener.address().unwrap();
     runtime.spawn(CoreServer::new(listener, served.clone()).run(stopped));
     (stop, address)
@@ -184,7 +189,7 @@ fn a_stranger_reaches_nothing() {
     let house = House::new();
     let mut files = papers(house.folder.path(), "stranger");
     files.authorities.clone_from(&house.files.authorities);
-    let tls = client_config(&files).unwrap();
+    let tls = files.client(&allowed()).unwrap();
     let options = RemoteOptions { address: house.address, name: "core".into(), tls };
     let stranger = RemoteCore::begin(options, house.runtime.handle());
     // A client of TLS 1.3 may learn behind its handshake only that its certificate is refused.
@@ -199,7 +204,7 @@ fn a_stranger_reaches_nothing() {
     // Here the core does not trust us, and says so after the handshake; there it is we who do not trust the core.
     let distrust = |from: &RemoteCore| from.trouble().is_some_and(|trouble| trouble.distrust);
     house.wait(|_| distrust(&stranger));
-    let tls = client_config(&papers(house.folder.path(), "elsewhere")).unwrap();
+    let tls = papers(house.folder.path(), "elsewhere").client(&allowed()).unwrap();
     let options = RemoteOptions { address: house.address, name: "core".into(), tls };
     let elsewhere = RemoteCore::begin(options, house.runtime.handle());
     house.wait(|_| distrust(&elsewhere));
