@@ -14,6 +14,7 @@ mod crypto;
 mod device;
 mod doors;
 mod durable;
+mod evidence;
 mod full_core;
 mod instructions;
 mod machine;
@@ -58,6 +59,12 @@ enum What {
     Load(doors::Load),
     /// The durable part of `core` alone, as one object on stdout.
     Durable(Options),
+    /// Leaves and proofs of the evidence log, as one object on stdout.
+    Evidence {
+        /// A second or two.
+        #[arg(long)]
+        quick: bool,
+    },
     /// C1 again and again, for a profiler.
     Loop {
         /// A million accounts and 5,000 instruments.
@@ -146,6 +153,10 @@ fn main() -> ExitCode {
         What::Crypto(options) => crypto::crypto(&options),
         What::Load(load) => doors::obey(load),
         What::Durable(options) => durable_alone(&options),
+        What::Evidence { quick } => {
+            let told = serde_json::to_string(&evidence::measure(quick)).map_err(Into::into);
+            told.map(|told| println!("{told}"))
+        }
         What::Loop { full, times } => {
             repeat(full, times);
             Ok(())

@@ -38,6 +38,10 @@ enum Word {
     Crypto(crate::crypto::CryptoArgs),
     /// Certificates of roles and other work of operators 运维：角色证书等
     Ops(crate::ops::OpsArgs),
+    /// The evidence log: export, prove, verify, status, rebuild, resign 存证日志
+    Evidence(crate::evidence::EvidenceArgs),
+    /// A witness that cosigns checkpoints of evidence logs 存证见证人
+    Witness(crate::witness::WitnessArgs),
 }
 
 /// Runs the command line of this process.
@@ -57,6 +61,8 @@ pub fn run() -> ExitCode {
         Word::Events(args) => crate::events::run(args),
         Word::Crypto(args) => crate::crypto::run(args),
         Word::Ops(args) => crate::ops::run(args),
+        Word::Evidence(args) => crate::evidence::run(args),
+        Word::Witness(args) => crate::witness::run(args),
     };
     result.unwrap_or_else(|error| {
         if crate::show::reader_has_enough(&error) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::parts::path;
+use crate::evidence::EvidenceFigures;
 use crate::machine::Machine;
 
 /// Figures by name: rates by the second, or microseconds where the name ends in `_us`.
@@ -23,8 +24,9 @@ pub(super) struct Report {
     #[serde(flatten)]
     ours: Figures,
     peers: BTreeMap<&'static str, Figures>,
-    /// Leaves of the evidence log a second.
-    evidence_leaves_per_s: Option<f64>,
+    /// Leaves of the evidence log a second, and its proofs.
+    #[serde(flatten)]
+    evidence: EvidenceFigures,
     /// Microseconds of a policy decision.
     policy_p99_us: Option<f64>,
     /// Ours over theirs, each in this run.
@@ -44,7 +46,7 @@ impl Report {
             sm4_path: path(),
             ours: Figures::new(),
             peers: [("openssl", openssl), ("rustcrypto", Figures::new()), ("libsmx", Figures::new())].into(),
-            evidence_leaves_per_s: None,
+            evidence: EvidenceFigures::default(),
             policy_p99_us: None,
             ratios: Figures::new(),
             not_measured: BTreeMap::new(),
@@ -52,7 +54,6 @@ impl Report {
             seconds: 0.0,
             machine: None,
         };
-        report.not_measured("evidence_leaves_per_s", "this run has no part for the evidence log");
         report.not_measured("policy_p99_us", "this run has no part for policies");
         let small = "a call from Python costs more than the message";
         report.not_measured("peers.openssl.sm4_gcm_256b_us", small);
@@ -75,6 +76,10 @@ impl Report {
                 self.ours.insert(name.to_owned(), Some(value));
             }
         }
+    }
+
+    pub(super) fn put_evidence(&mut self, figures: EvidenceFigures) {
+        self.evidence = figures;
     }
 
     pub(super) fn put_openssl(&mut self, name: &str, value: f64) {
@@ -111,6 +116,11 @@ impl Report {
                 std::iter::once(*ours).chain(self.peers.values().map(|figures| figures.get(name).copied().flatten()));
             format!("{name:<34}{}", cells.map(cell).collect::<String>())
         }));
+        let evidence = &self.evidence;
+        lines.push(format!(
+            "evidence: {} leaves a second, a proof in both trees {} µs (p99 {})",
+            evidence.evidence_leaves_per_s, evidence.evidence_proof_us_p50, evidence.evidence_proof_us_p99
+        ));
         let ratios =
             self.ratios.iter().filter_map(|(name, ratio)| Some(format!("{name}: {:.2} times as fast", (*ratio)?)));
         lines.extend(ratios);

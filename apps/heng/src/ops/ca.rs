@@ -123,7 +123,8 @@ fn init(args: &InitArgs) -> anyhow::Result<ExitCode> {
 
 fn load(folder: &Path) -> anyhow::Result<Authority> {
     let read = |path: PathBuf| {
-        let advice = || format!("read {}; make an authority with: heng ops ca init --dir {}", path.display(), folder.display());
+        let advice =
+            || format!("read {}; make an authority with: heng ops ca init --dir {}", path.display(), folder.display());
         std::fs::read_to_string(&path).with_context(advice)
     };
     let issued = Issued { certificate: read(folder.join(AUTHORITY))?, key: read(key_file(folder))? };
@@ -164,8 +165,7 @@ fn shown(path: &Path) -> anyhow::Result<Shown> {
 
 fn list(args: &FolderArgs) -> anyhow::Result<ExitCode> {
     let names: Vec<&str> = std::iter::once("authority").chain(ROLES.iter().map(|row| row.name)).collect();
-    let there: Vec<&str> =
-        names.into_iter().filter(|name| args.dir.join(format!("{name}.pem")).exists()).collect();
+    let there: Vec<&str> = names.into_iter().filter(|name| args.dir.join(format!("{name}.pem")).exists()).collect();
     if there.is_empty() {
         bail!("{} has no certificates; begin with: heng ops ca init --dir {0}", args.dir.display());
     }

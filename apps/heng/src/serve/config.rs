@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use heng_compliance::Witness;
 use heng_marketdata::PushLimits;
 use heng_model::{PartitionId, Seq};
-use heng_trading::{FixVenueOptions, VenueTimes};
-use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
+use heng_security::evidence::{Algorithm, VerifierKey};
 use heng_security::tls::{Door, LinkPapers, PemFiles};
+use heng_trading::{FixVenueOptions, VenueTimes};
 use heng_transport::ServerOptions;
+use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
 use serde::Deserialize;
 
 /// Everything that can be configured.
@@ -34,6 +36,44 @@ pub struct Config {
     pub production: bool,
     /// Where orders trade.
     pub venues: VenuesConfig,
+    /// The evidence log.
+    pub evidence: EvidenceConfig,
+}
+
+/// `[evidence]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvidenceConfig {
+    /// Name of a new log: a URL without its scheme, for example `log.broker.example/2026`; none = a random one. A log
+    /// that is there keeps its name.
+    pub origin: Option<String>,
+    /// Who cosigns; none = two of its own in a demonstration, else nobody.
+    pub witnesses: Vec<WitnessConfig>,
+}
+
+/// `[[evidence.witnesses]]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessConfig {
+    /// What its addresses begin with, for example `http://127.0.0.1:8650`.
+    pub url: String,
+    /// Its verifier key (C2SP signed-note, cosignature/v1).
+    pub key: String,
+}
+
+impl WitnessConfig {
+    /// As the evidence log takes it.
+    ///
+    /// # Errors
+    /// If the key is none of a witness, or the address no plain HTTP.
+    pub fn witness(&self) -> anyhow::Result<Witness> {
+        let key: VerifierKey = self.key.parse().context("evidence.witnesses.key")?;
+        let cosigns = key.algorithm() == Algorithm::Cosignature;
+        anyhow::ensure!(cosigns, "evidence.witnesses.key {}: it is no key of a witness", key.name());
+        let plain = self.url.starts_with("http://") && !self.url.ends_with('/');
+        anyhow::ensure!(plain, "evidence.witnesses.url {:?}: http://host:port, without / at its end", self.url);
+        Ok(Witness { url: self.url.clone(), key })
+    }
 }
 
 /// `[http]`.
@@ -474,6 +514,8 @@ impl Config {
             session.session().identity()?;
         }
         self.venues.fix.iter().try_for_each(FixVenueConfig::check)?;
+        anyhow::ensure!(self.evidence.witnesses.len() <= 16, "evidence.witnesses: at most 16");
+        self.evidence.witnesses.iter().try_for_each(|witness| witness.witness().map(drop))?;
         heng_trading::check_internal_licence(self.production, self.venues.internal.licensed)?;
         anyhow::ensure!(self.market.flow <= 5_000, "market.flow: at most 5000 orders a second");
         let store = &self.store.url;
@@ -542,6 +584,10 @@ mod tests {
         check("[[fix.sessions]]\nbegin = \"FIX.4.4\"\nsender = \"A\"", "missing field `target`");
         check("[market]\nflow = 100000", "market.flow");
         check("production = true", "licen");
+        let witness = "[[evidence.witnesses]]\nurl = \"http://127.0.0.1:1\"\nkey = ";
+        check(&format!("{witness}\"x\""), "evidence.witnesses.key");
+        let ed25519 = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        check(&format!("{witness}\"{ed25519}\""), "no key of a witness");
         let venue = "[[venues.fix]]\nname = \"sse\"\nsender = \"A\"\ntarget = \"B\"\naddresses = [\"127.0.0.1:1\"]";
         check(&format!("{venue}\npartition = 0"), "venues.fix.partition");
         assert_eq!(Config::parse(&format!("{venue}\npartition = 1")).expect("a venue").venues.fix.len(), 1);

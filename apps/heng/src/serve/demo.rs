@@ -16,6 +16,8 @@ const PASSWORDS_MAX: usize = 20;
 const FIRST: &str = "demo-1";
 /// A trader who may act for every account.
 pub(crate) const DESK: &str = "desk";
+/// A second person, for what needs four eyes.
+const RISK: &str = "risk";
 
 /// A partner that trades for the demo clients and reads their drop copy. The name of the trader above is taken.
 const PARTNER: &str = "desk-partner";
@@ -87,14 +89,17 @@ pub(crate) async fn make(
     let made = identity.renew_user(boss.clone()).await?;
     let totp = identity.give_totp(made.id).await?;
     let desk = staff(DESK, &["trader"]);
+    // Whatever needs two people needs another one than the staff.
+    let risk = staff(RISK, &["risk-officer"]);
     let clients: Vec<NewUser> = (1..).zip(accounts).map(|(number, account)| client(number, *account)).collect();
     let mut passwords = Vec::new();
     for user in clients.iter().take(PASSWORDS_MAX) {
         passwords.push(identity.renew_user(user.clone()).await?);
     }
     let mut users = clients;
-    users.extend([boss, desk]);
+    users.extend([boss, desk, risk]);
     let mut sessions = identity.give_sessions(&users).await?;
+    let risk_token = sessions.pop().context("the risk officer has a session")?;
     let desk_token = sessions.pop().context("the desk has a session")?;
     let staff_token = sessions.pop().context("the staff has a session")?;
     let key =
@@ -118,6 +123,7 @@ pub(crate) async fn make(
             "staff": staff_token.token.expose(),
             "client": client_token,
             "desk": desk_token.token.expose(),
+            "risk": risk_token.token.expose(),
         },
         "oauth": {
             "client_id": client_id,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use heng_compliance::{Compliance, ComplianceOptions};
 use heng_core::Layout;
 use heng_identity::{Identity, IdentityOptions};
 use heng_marketdata::{MarketData, MarketOptions, Past};
 use heng_model::{RejectCode, UnixNanos};
-use heng_ports::{CoreStatus, CoreWatch, LatencyPoints};
+use heng_ports::{ActionSource, CoreStatus, CoreWatch, LatencyPoints};
 use heng_runtime::{SystemClock, raise_descriptors};
 use heng_store::{Opened, StoreOptions, StoreUrl};
 use heng_trading::{
@@ -23,7 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::config::{Config, DoorTls, FixSession, HttpConfig};
+use super::config::{Config, DoorTls, FixSession, HttpConfig, WitnessConfig};
 use super::face::CoreFace;
 use super::fix_door::{FixCounts, FixDoor, FixTeller};
 use super::logs::Lines;
@@ -32,6 +33,7 @@ use super::roles::Roles;
 use super::system::{self, Counts, System, SystemParts};
 use super::venues::{self, Teller};
 use super::{console, demo};
+use crate::witness::DemoWitnesses;
 
 /// Symbols that the ready file tells at most.
 const SYMBOLS_TOLD_MAX: u32 = 10_000;
@@ -51,6 +53,8 @@ pub(crate) struct DoorsAsk<'a> {
     pub(crate) past: Option<Arc<dyn Past>>,
     /// Clients to demonstrate with; none = only whom the tables hold may come in.
     pub(crate) demo_clients: Option<u32>,
+    /// Whether two witnesses are started beside it, to demonstrate with.
+    pub(crate) demo_witnesses: bool,
 }
 
 /// Running views, and the server that waits in front of them.
@@ -65,6 +69,8 @@ pub(crate) struct DoorsSide {
     face: CoreFace,
     identity: Arc<Identity>,
     market: Arc<MarketData>,
+    compliance: Arc<Compliance>,
+    demo_witnesses: bool,
     desk: Arc<FixDesk>,
     fix: Option<FixDoor>,
     data: PathBuf,
@@ -96,6 +102,8 @@ impl DoorsSide {
         let view = runtime.block_on(open_view(&ask, &mut notes))?;
         let market = runtime.block_on(open_market(&ask, &mut notes))?;
         market.watch(&metrics, &health);
+        let compliance = runtime.block_on(open_compliance(&ask, &identity))?;
+        compliance.watch(&metrics, &health);
         let (status, reader) = (view.status(), view.reader());
         let (checks, terms) = runtime.block_on(open_side_files(&ask))?;
         let execution = Execution {
@@ -129,6 +137,8 @@ impl DoorsSide {
             face: ask.face,
             identity,
             market,
+            compliance,
+            demo_witnesses: ask.demo_witnesses,
             desk,
             fix: None,
             data: ask.data,
@@ -284,7 +294,8 @@ impl DoorsSide {
         let venue_api = venues::api(tellers, Arc::clone(&gatekeeper), Arc::clone(&limits));
         let api = system::api(Arc::clone(&system), Arc::clone(&gatekeeper), Arc::clone(&limits))
             .merge(venue_api)
-            .merge(heng_marketdata::api(Arc::clone(&self.market), gatekeeper, Arc::clone(&limits)))
+            .merge(heng_marketdata::api(Arc::clone(&self.market), Arc::clone(&gatekeeper), Arc::clone(&limits)))
+            .merge(heng_compliance::api(Arc::clone(&self.compliance), gatekeeper, Arc::clone(&limits)))
             .merge(heng_identity::api(Arc::clone(&self.identity), limits))
             .merge(trading);
         system.publish(&api);
@@ -294,7 +305,9 @@ impl DoorsSide {
             let source = Arc::clone(&self.face.source);
             serving.push(door.serve(&self.desk, source, runtime, &self.stop)?);
         }
-        let routes = api.router().merge(console::routes());
+        let tiles = heng_compliance::tiles(Arc::clone(&self.compliance));
+        let routes = api.router().merge(tiles).merge(console::routes());
+        let witnesses = if self.demo_witnesses { begin_witnesses(&self.data, &self.compliance) } else { None };
         let http = runtime.spawn(self.server.serve(routes, stopped(self.stop.subscribe())));
         Ok(Open {
             view: self.view,
@@ -305,6 +318,8 @@ impl DoorsSide {
             venues,
             identity: self.identity,
             market: self.market,
+            compliance: self.compliance,
+            witnesses,
         })
     }
 }
@@ -319,6 +334,8 @@ pub(crate) struct Open {
     venues: Vec<FixVenue>,
     identity: Arc<Identity>,
     market: Arc<MarketData>,
+    compliance: Arc<Compliance>,
+    witnesses: Option<DemoWitnesses>,
 }
 
 impl Open {
@@ -335,6 +352,11 @@ impl Open {
             runtime.block_on(venue.ended());
         }
         self.market.stop();
+        // The last actions are in the trail before the evidence log takes them for the last time.
+        runtime.block_on(self.identity.flush());
+        self.compliance.stop();
+        runtime.block_on(self.compliance.close());
+        drop(self.witnesses);
         runtime.block_on(self.identity.close());
         for following in self.following {
             runtime.block_on(following).context("a task that follows the record ended")?;
@@ -467,6 +489,35 @@ async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Res
         notes.push(format!("the tables of market data were of version {version} and are made again"));
     }
     Ok(market)
+}
+
+/// Starts the witnesses of a demonstration. Without them the log goes on, and says so.
+fn begin_witnesses(data: &std::path::Path, compliance: &Compliance) -> Option<DemoWitnesses> {
+    match DemoWitnesses::start(data, &compliance.signing_keys()) {
+        Ok(started) => {
+            compliance.set_witnesses(started.witnesses());
+            Some(started)
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "start the witnesses of the demonstration");
+            None
+        }
+    }
+}
+
+async fn open_compliance(ask: &DoorsAsk<'_>, identity: &Arc<Identity>) -> anyhow::Result<Arc<Compliance>> {
+    let witnesses = ask.config.evidence.witnesses.iter().map(WitnessConfig::witness);
+    let options = ComplianceOptions {
+        store: store_of(ask, ask.data.join("owned"))?.store("compliance"),
+        folder: ask.data.join("evidence"),
+        source: Arc::clone(&ask.face.source),
+        actions: Some(Arc::clone(identity) as Arc<dyn ActionSource>),
+        clock: Arc::new(SystemClock),
+        origin: ask.config.evidence.origin.clone(),
+        production: ask.config.production,
+        witnesses: witnesses.collect::<anyhow::Result<_>>()?,
+    };
+    Compliance::open(options).await.context("open the tables of the compliance role")
 }
 
 /// Where the tables of the identity role are; their folder is made.

@@ -54,7 +54,7 @@ configuration files, with core.name as the name in the core's";
 /// Some or all roles of the broker, as a configuration file tells.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
-    /// Roles of this process: all, core, or trading,marketdata,identity
+    /// Roles of this process: all, core, or trading,marketdata,identity,compliance
     #[arg(long, default_value = "all")]
     pub role: Roles,
     /// Configuration file (TOML)
@@ -130,6 +130,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
             stop: &stop,
             demo_clients: args.demo_clients,
             past: None,
+            demo_witnesses: false,
         };
         Some((DoorsSide::open(ask, &runtime)?, time))
     } else {

@@ -29,8 +29,8 @@ pub(crate) fn spiffe_id(role: Role) -> String {
 /// calls anybody else.
 pub(crate) fn callers_of(role: Role) -> Vec<String> {
     match role {
-        Role::Core => [Role::Trading, Role::MarketData, Role::Identity].map(spiffe_id).to_vec(),
-        Role::Trading | Role::MarketData | Role::Identity => Vec::new(),
+        Role::Core => [Role::Trading, Role::MarketData, Role::Identity, Role::Compliance].map(spiffe_id).to_vec(),
+        Role::Trading | Role::MarketData | Role::Identity | Role::Compliance => Vec::new(),
     }
 }
 
@@ -57,12 +57,8 @@ pub(crate) fn a_moment_ago() -> SystemTime {
 /// # Errors
 /// If the files cannot be written.
 pub(crate) fn issue(authority: &Authority, row: &RoleRow, files: &RoleFiles, lasts: Duration) -> anyhow::Result<()> {
-    let subject = Subject {
-        spiffe_id: spiffe_id(row.role),
-        dns_names: vec![ROLE_NAME.to_owned()],
-        from: a_moment_ago(),
-        lasts,
-    };
+    let subject =
+        Subject { spiffe_id: spiffe_id(row.role), dns_names: vec![ROLE_NAME.to_owned()], from: a_moment_ago(), lasts };
     let issued = authority.issue(&subject).with_context(|| format!("issue the certificate of {}", row.name))?;
     write(&files.key, &issued.key)?;
     write(&files.certificate, &issued.certificate)
@@ -102,7 +98,9 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let next = path.with_extension("next");
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next);
     let mut file = file.with_context(|| format!("write {}", next.display()))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("write {}", next.display()))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("write {}", next.display()))?;
     std::fs::rename(&next, path).with_context(|| format!("write {}", path.display()))
 }
 
@@ -176,7 +174,8 @@ mod tests {
                 }
             }
             // Written out, so that a change of the table shows here.
-            assert_eq!(allowed, [("trading", "core"), ("marketdata", "core"), ("identity", "core")], "{curve:?}");
+            let doors = ["trading", "marketdata", "identity", "compliance"];
+            assert_eq!(allowed, doors.map(|door| (door, "core")), "{curve:?}");
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Role {
     MarketData,
     /// Sign-in, keys, policy, audit.
     Identity,
+    /// Evidence log, retention.
+    Compliance,
 }
 
 /// A row of the table.
@@ -25,7 +27,7 @@ pub(crate) struct RoleRow {
 }
 
 /// Every role that exists today.
-pub(crate) const ROLES: [RoleRow; 4] = [
+pub(crate) const ROLES: [RoleRow; 5] = [
     RoleRow {
         role: Role::Core,
         name: "core",
@@ -49,6 +51,12 @@ pub(crate) const ROLES: [RoleRow; 4] = [
         name: "identity",
         name_zh: "身份权限",
         owns: "sign-in, sessions, keys, policy, audit",
+    },
+    RoleRow {
+        role: Role::Compliance,
+        name: "compliance",
+        name_zh: "监管报送",
+        owns: "evidence log, retention, lawful deletion",
     },
 ];
 
@@ -96,9 +104,12 @@ impl FromStr for Roles {
         }
         let roles = text.split(',').map(named).collect::<Result<BTreeSet<_>, _>>()?;
         // The doors of a process share one policy and one HTTP address.
-        let doors = [Role::Trading, Role::MarketData, Role::Identity].map(|role| roles.contains(&role));
+        let doors =
+            [Role::Trading, Role::MarketData, Role::Identity, Role::Compliance].map(|role| roles.contains(&role));
         if doors.contains(&true) && doors.contains(&false) {
-            return Err("the roles trading, marketdata and identity run in one process today: name all three".into());
+            return Err(
+                "the roles trading, marketdata, identity and compliance run in one process today: name all four".into(),
+            );
         }
         Ok(Self(roles))
     }
@@ -113,9 +124,9 @@ mod tests {
         assert_eq!("all".parse::<Roles>(), Ok(Roles::all()));
         let core: Roles = "core".parse().expect("a role");
         assert!(core.has(Role::Core) && !core.has_doors());
-        let doors: Roles = "trading,marketdata,identity".parse().expect("roles");
+        let doors: Roles = "trading,marketdata,identity,compliance".parse().expect("roles");
         assert!(!doors.has(Role::Core) && doors.has_doors());
         assert!("core,clearing".parse::<Roles>().expect_err("none").contains("\"clearing\""));
-        assert!("trading".parse::<Roles>().expect_err("alone").contains("name all three"));
+        assert!("trading".parse::<Roles>().expect_err("alone").contains("name all four"));
     }
 }

@@ -129,6 +129,7 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
             stop: &stop,
             demo_clients: Some(core.demo_clients),
             past: past.clone().map(|past| past as Arc<dyn Past>),
+            demo_witnesses: !config.production && config.evidence.witnesses.is_empty(),
         };
         let doors = DoorsSide::open(ask, &runtime)?;
         let view = Arc::clone(&doors.view);

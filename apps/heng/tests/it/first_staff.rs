@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::house::{Folder, Running, free_port, get_as, post_as};
 use crate::support::{arg, heng, one_object, run, text};
 
-const DOORS: &str = "trading,marketdata,identity";
+const DOORS: &str = "trading,marketdata,identity,compliance";
 
 fn base32(text: &str) -> Vec<u8> {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -178,7 +178,7 @@ impl Plan {
         let mut process = match self.shape {
             Shape::One => self.command(&["up", "--headless"], "data", "ready.json"),
             Shape::Apart => {
-                let role = ["serve", "--role", "trading,marketdata,identity"];
+                let role = ["serve", "--role", "trading,marketdata,identity,compliance"];
                 let mut process = self.command(&role, "doors", "ready.json");
                 process.arg("--papers").arg(self.folder.join("papers"));
                 process.arg("--core-url").arg(SocketAddr::from((Ipv4Addr::LOCALHOST, self.core)).to_string());
@@ -194,9 +194,14 @@ impl Plan {
         self.folder.join(if self.shape == Shape::One { "data" } else { "core" })
     }
 
+    /// The data folder of the process with the doors.
+    pub(crate) fn doors_data(&self) -> PathBuf {
+        self.folder.join(if self.shape == Shape::One { "data" } else { "doors" })
+    }
+
     /// Where the doors keep what is derived.
     pub(crate) fn derived(&self) -> PathBuf {
-        self.folder.join(if self.shape == Shape::One { "data" } else { "doors" }).join("derived")
+        self.doors_data().join("derived")
     }
 
     /// Starts the core and waits until it trades; nothing where the doors' process has it.
@@ -391,6 +396,11 @@ impl House {
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         get_as(&self.address, path, &self.token)
+    }
+
+    /// The same as another of the people whom the ready file tells.
+    pub(crate) fn post_as(&self, who: &str, path: &str, body: &Value) -> (u16, Value) {
+        post_as(&self.address, path, self.ready["token"][who].as_str().expect("a token"), body)
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {

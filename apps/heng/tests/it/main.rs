@@ -8,6 +8,7 @@ mod crypto;
 mod day;
 mod drop_copy;
 mod due;
+mod evidence;
 mod first_staff;
 mod fix_client;
 mod house;

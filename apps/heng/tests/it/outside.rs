@@ -118,7 +118,7 @@ fn the_console_works_in_a_real_browser() {
 // ---------------------------------------------------------------- the Python package
 
 /// The interpreter that setup made, with these modules, at work in `python/` without leaving compiled files.
-fn python(modules: &str) -> Command {
+pub(crate) fn python(modules: &str) -> Command {
     let program = python_home().join("bin/python3");
     assert!(program.is_file(), "there is no {}: {SETUP}", program.display());
     let found = Command::new(&program).args(["-c", &format!("import {modules}")]).output().expect("python3 starts");

@@ -82,7 +82,9 @@ fn both_doors_speak_sm_and_the_usual_suites_on_one_port() {
         ("TLS_AES_256_GCM_SHA384", "X25519MLKEM768", "P256"),
     ];
     for (suite, group, papers) in cases {
-        for (port, say, expected) in [(http, health, "HTTP/1.1 200"), (fix, logon(&ready["fix"]).as_str(), "\u{1}35=A\u{1}")] {
+        for (port, say, expected) in
+            [(http, health, "HTTP/1.1 200"), (fix, logon(&ready["fix"]).as_str(), "\u{1}35=A\u{1}")]
+        {
             let told = openssl(port, suite, group, &path(papers), say);
             assert_eq!((told["suite"].as_str(), told["group"].as_str()), (Some(suite), Some(group)), "{told}");
             assert!(told["answer"].as_str().unwrap().contains(expected), "{told}");

@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`CommandPort`], through which every service changes core state; [`EventSource`], from which every view
 //! is derived; [`CoreQueries`], which answers questions about the present state; [`Gatekeeper`], which says who asks and
-//! whether they may.
+//! whether they may; [`ActionSource`], what people did outside of the core.
 //!
 //! *Invariant:* an answer is given only for a durable command; a port never invents an outcome.
 //! *Invariant:* no answer in time is [`Answer::Unknown`], to be resolved by the order's key, never by blind retry.
@@ -10,6 +10,7 @@
 //! Deliberately absent: transport (a call in one process, an mTLS stream between processes) and query ports of
 //! services other than the core.
 
+mod actions;
 mod events;
 mod identity;
 mod queries;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use heng_model::{Command, RejectCode, Seq};
 
+pub use actions::{ActionSource, ActionTaken};
 pub use events::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
 pub use identity::{
     Accounts, AuthFailure, Credentials, Decision, Gatekeeper, Later, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind,

@@ -274,8 +274,7 @@ impl Key {
         // RFC 5280 section 4.1.2.2: positive.
         number[0] = number[0] & 0x7f | 0x40;
         let until = from.checked_add(lasts).ok_or_else(|| CaError::Unfit("it would be good for too long".into()))?;
-        let validity =
-            Validity::new(Time::try_from(from).map_err(unfit)?, Time::try_from(until).map_err(unfit)?);
+        let validity = Validity::new(Time::try_from(from).map_err(unfit)?, Time::try_from(until).map_err(unfit)?);
         let serial = SerialNumber::new(&number).map_err(unfit)?;
         let builder = CertificateBuilder::new(profile, serial, validity, of.public()?).map_err(unfit)?;
         match self {

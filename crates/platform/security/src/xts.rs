@@ -96,9 +96,7 @@ impl Xts {
         let (data, tweak) = keys.split_at(32);
         let one = |key: &[u8]| match cipher {
             FileCipher::Sm4Xts => Cipher::Sm4(Sm4::new(key.first_chunk().expect("half of 64 bytes"))),
-            FileCipher::Aes256Xts => {
-                Cipher::Aes(Box::new(aes::Aes256::new_from_slice(key).expect("half of 64 bytes")))
-            }
+            FileCipher::Aes256Xts => Cipher::Aes(Box::new(aes::Aes256::new_from_slice(key).expect("half of 64 bytes"))),
         };
         Self { cipher, data: one(data), tweak: one(tweak) }
     }
@@ -111,12 +109,12 @@ impl Xts {
 
     /// Enciphers blocks in place; the first has the number `first` in the file called `salt`.
     pub fn seal(&self, salt: u64, first: u64, blocks: &mut [Block]) {
-        self.each(salt, first, blocks, |cipher, blocks| cipher.encrypt(blocks));
+        self.each(salt, first, blocks, Cipher::encrypt);
     }
 
     /// Deciphers blocks in place.
     pub fn open(&self, salt: u64, first: u64, blocks: &mut [Block]) {
-        self.each(salt, first, blocks, |cipher, blocks| cipher.decrypt(blocks));
+        self.each(salt, first, blocks, Cipher::decrypt);
     }
 
     fn each(&self, salt: u64, first: u64, blocks: &mut [Block], turn: impl Fn(&Cipher, &mut [Block])) {
@@ -203,7 +201,8 @@ mod tests {
     fn it_is_xts_with_units_of_one_block() {
         let mut keys = [0; 64];
         hkdf::Hkdf::<sha2::Sha256>::new(None, &SECRET).expand(b"heng file key AES-256-XTS", &mut keys).unwrap();
-        let (data, tweak) = (aes::Aes256::new_from_slice(&keys[..32]).unwrap(), aes::Aes256::new_from_slice(&keys[32..]).unwrap());
+        let (data, tweak) =
+            (aes::Aes256::new_from_slice(&keys[..32]).unwrap(), aes::Aes256::new_from_slice(&keys[32..]).unwrap());
         let mut place: aes::Block = ((77_u128 << 64) | 5).to_le_bytes().into();
         tweak.encrypt_block(&mut place);
         let mut expected: aes::Block = std::array::from_fn::<u8, 16, _>(|at| 42 ^ place[at]).into();

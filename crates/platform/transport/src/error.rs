@@ -24,4 +24,12 @@ pub enum TransportError {
         /// How long they had.
         seconds: u64,
     },
+    /// Another server gave no answer that can be used.
+    #[error("ask {url}: {reason}")]
+    Asked {
+        /// Where.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
 }

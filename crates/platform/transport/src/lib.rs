@@ -3,7 +3,7 @@
 //! Entry points: [`Server`] binds and serves an axum router; [`Api`] declares operations, which mounts, guards and
 //! documents them at once; [`Body`], [`Params`] and [`Fields`] read requests strictly; [`Problem`] is every refusal
 //! (RFC 9457); [`Metrics`] and [`Health`] tell operators how it goes; [`fix`] speaks the protocol of brokers and
-//! exchanges.
+//! exchanges; [`ask`] puts one bounded question to another HTTP server.
 //!
 //! *Invariant:* a request is answered or refused by name: body size, nesting, time, requests at once and connections
 //! are bounded, and what exceeds a bound gets a problem document that names it.
@@ -16,6 +16,7 @@
 //! Deliberately absent: orders, accounts and any other business word; who may do what (the policy of `identity`).
 
 mod api;
+mod ask;
 mod error;
 mod fields;
 pub mod fix;
@@ -31,6 +32,7 @@ mod server;
 mod tls;
 
 pub use api::{Api, Body, Caller, Lost, Operation, Params, PathText, RateLimits, Share, Shares, Standing};
+pub use ask::{Asked, Request as AskRequest, ask};
 pub use error::TransportError;
 pub use fields::{FieldProblem, Fields};
 pub use health::{Check, Health};

@@ -4,7 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Later, Principal, Resource};
+use heng_model::UnixNanos;
+use heng_ports::{
+    ActionSource, ActionTaken, AuthFailure, Credentials, Decision, FeedError, Gatekeeper, Later, Principal, Resource,
+};
 use heng_runtime::Clock;
 use heng_store::{Engine, OwnedStore, StoreOptions};
 
@@ -213,5 +216,25 @@ impl Gatekeeper for Identity {
             }
         }
         decision
+    }
+}
+
+impl ActionSource for Identity {
+    /// The audit trail without names, addresses and words, which may tell of persons.
+    fn actions_after(&self, number: u64, limit: u32) -> Later<'_, Result<Vec<ActionTaken>, FeedError>> {
+        Box::pin(async move {
+            let rows = store::audit_after(&mut self.store.read().await?, number, limit).await?;
+            let taken = |(number, row): (u64, AuditRow)| ActionTaken {
+                number,
+                at: UnixNanos(row.at),
+                principal: row.principal,
+                credential: row.credential,
+                action: row.action,
+                resource: row.resource,
+                outcome: row.outcome,
+                times: row.times,
+            };
+            Ok(rows.into_iter().map(taken).collect())
+        })
     }
 }

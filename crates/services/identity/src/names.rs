@@ -52,6 +52,8 @@ names! {
         PartnerWrite = "partner.write",
         KillSwitch = "kill.switch",
         ClientRead = "client.read",
+        EvidenceRead = "evidence.read",
+        EvidenceDestroy = "evidence.destroy",
     }
 }
 

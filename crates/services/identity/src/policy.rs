@@ -22,7 +22,7 @@ const SCHEMA: &str = include_str!("../policies/heng.cedarschema");
 const KEPT_MAX: usize = 50_000;
 
 /// Every action that the policy knows.
-pub const ACTIONS: [&str; 23] = [
+pub const ACTIONS: [&str; 25] = [
     "order.place",
     "order.cancel",
     "order.read",
@@ -46,6 +46,8 @@ pub const ACTIONS: [&str; 23] = [
     "partner.write",
     "kill.switch",
     "client.read",
+    "evidence.read",
+    "evidence.destroy",
 ];
 
 /// Every role, with the kind of principal that may have it.
@@ -316,32 +318,35 @@ mod tests {
         let market = "market.read market.stream";
         let trading = "order.place order.cancel order.read parent.place parent.control account.read fill.read";
         let table = [
-            ("client", format!("{trading} {market} {own}")),
-            ("partner", format!("{trading} {market} dropcopy.read")),
+            ("client", format!("{trading} {market} {own} evidence.read")),
+            ("partner", format!("{trading} {market} dropcopy.read evidence.read")),
             ("trader", format!("{trading} {market} dropcopy.read system.read {own} client.read")),
             (
                 "service-desk",
-                format!("order.read account.read fill.read {market} system.read user.read {own} client.read"),
+                format!(
+                    "order.read account.read fill.read {market} system.read user.read {own} client.read evidence.read"
+                ),
             ),
             (
                 "risk-officer",
                 format!(
                     "order.cancel order.read parent.control account.read fill.read {market} dropcopy.read system.read \
-                     audit.read {own} kill.switch client.read"
+                     audit.read {own} kill.switch client.read evidence.read evidence.destroy"
                 ),
             ),
             ("operator", format!("{market} system.read system.logs {own} kill.switch")),
             (
                 "admin",
                 format!(
-                    "{market} system.read system.logs audit.read user.read user.write {own} partner.read partner.write"
+                    "{market} system.read system.logs audit.read user.read user.write {own} partner.read \
+                     partner.write evidence.destroy"
                 ),
             ),
             (
                 "auditor",
                 format!(
                     "order.read account.read fill.read {market} dropcopy.read system.read system.logs audit.read \
-                     user.read {own} partner.read client.read"
+                     user.read {own} partner.read client.read evidence.read"
                 ),
             ),
         ];

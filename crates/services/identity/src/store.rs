@@ -410,6 +410,18 @@ pub(crate) async fn audit(
     rows.iter().map(|row| Ok((unsigned(row, 0)?, AuditRow::from_row(row)?))).collect()
 }
 
+/// Rows of the audit trail above `number`, ascending, at most `limit`.
+pub(crate) async fn audit_after(
+    connection: &mut Connection,
+    number: u64,
+    limit: u32,
+) -> Result<Vec<(u64, AuditRow)>, StoreError> {
+    let text = "SELECT number, at, principal, name, credential, action, resource, outcome, detail, address, times \
+                FROM audit WHERE number > $1 ORDER BY number LIMIT $2";
+    let rows = connection.rows(Sql::new(text).bind(number).bind(i64::from(limit))).await?;
+    rows.iter().map(|row| Ok((unsigned(row, 0)?, AuditRow::from_row(row)?))).collect()
+}
+
 impl FromRow for AuditRow {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, WebPkiClientVerifier};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, WebPkiClientVerifier};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
 };
@@ -39,7 +39,8 @@ impl LinkPapers {
             built.map_err(|error| untrusted(error.into()))?
         };
         let builder = ServerConfig::builder_with_provider(own.provider());
-        let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).map_err(unfit(&self.own.certificate))?;
+        let builder =
+            builder.with_protocol_versions(&[&rustls::version::TLS13]).map_err(unfit(&self.own.certificate))?;
         let verifier = Arc::new(AllowedClients { inner, allowed: allowed.to_vec() });
         Ok(Arc::new(builder.with_client_cert_verifier(verifier).with_cert_resolver(own)))
     }
@@ -58,7 +59,8 @@ impl LinkPapers {
             built.map_err(|error| untrusted(error.into()))?
         };
         let builder = ClientConfig::builder_with_provider(own.provider());
-        let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).map_err(unfit(&self.own.certificate))?;
+        let builder =
+            builder.with_protocol_versions(&[&rustls::version::TLS13]).map_err(unfit(&self.own.certificate))?;
         let verifier = Arc::new(AllowedServers { inner, allowed: allowed.to_vec() });
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         Ok(Arc::new(builder.with_client_cert_resolver(own)))
@@ -81,11 +83,7 @@ impl Door {
     ///
     /// # Errors
     /// If a file cannot be read, certificate and key do not fit, or a key is on the other's curve.
-    pub fn open(
-        usual: Option<&PemFiles>,
-        national: Option<&PemFiles>,
-        protocols: &[&str],
-    ) -> Result<Self, TlsError> {
+    pub fn open(usual: Option<&PemFiles>, national: Option<&PemFiles>, protocols: &[&str]) -> Result<Self, TlsError> {
         let settings = |files: Option<&PemFiles>, is_national| {
             files.map(|files| door_settings(files, is_national, protocols)).transpose()
         };
@@ -102,7 +100,8 @@ impl Door {
 fn door_settings(files: &PemFiles, is_national: bool, protocols: &[&str]) -> Result<Arc<ServerConfig>, TlsError> {
     let own = OwnCertificate::open(files)?;
     if own.is_national() != is_national {
-        let reason = if is_national { "the key is not on the SM2 curve" } else { "a key on the SM2 curve is named as such" };
+        let reason =
+            if is_national { "the key is not on the SM2 curve" } else { "a key on the SM2 curve is named as such" };
         return Err(TlsError::of(&files.key)(reason));
     }
     let builder = ServerConfig::builder_with_provider(own.provider());

@@ -1,6 +1,7 @@
 //! The crate from outside, and against other people's programs.
 #![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
 
+mod evidence;
 mod papers;
 mod peers;
 mod tls;

@@ -128,7 +128,9 @@ def asymmetric(case, folder):
     public = serialization.load_pem_public_key(case["public_pem"].encode())
     public.verify(signature, message, algorithm)
     accepts("tongsuopy", "SM2 signature", True)
-    gmssl = gmssl_sm2.CryptSM2(private_key=case["secret"], public_key=case["point"][2:], mode=1, asn1=False)
+    gmssl = gmssl_sm2.CryptSM2(private_key=case["secret"], public_key=case["point"], mode=1, asn1=False)
+    # Its constructor takes off all leading zeros and fours, not only the mark 04.
+    gmssl.public_key = case["point"][2:]
     accepts("gmssl", "SM2 signature", gmssl.verify_with_sm3(case["signature_raw"], message))
     same("gmssl", "SM2 decryption", gmssl.decrypt(bytes.fromhex(case["ciphertext"])[1:]), message[:64])
     return {

@@ -92,8 +92,7 @@ fn openssl_with_another_role_or_authority_is_refused() {
     for (papers, role) in [(&papers, "identity"), (&strangers, "trading")] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
-        let client =
-            openssl(papers, "client", &[&port, "--suite", SUITES[0], "--group", GROUPS[0]], role);
+        let client = openssl(papers, "client", &[&port, "--suite", SUITES[0], "--group", GROUPS[0]], role);
         let (socket, _) = listener.accept().unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), socket);

@@ -159,7 +159,7 @@ async fn each_role_passes_its_doors_and_no_others() {
         house.send(ask(method, target).bearer(&token).json(&json!({}))).await.expect(403);
     }
     let policies = house.get("/v1/policies", &token).await.expect(200);
-    assert_eq!(policies["actions"].as_array().map(Vec::len), Some(23));
+    assert_eq!(policies["actions"].as_array().map(Vec::len), Some(25));
     assert_eq!(policies["roles"].as_array().map(Vec::len), Some(8));
     assert!(policies["policies"].as_array().map(Vec::len) > Some(10));
 }

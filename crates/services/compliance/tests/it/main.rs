@@ -1,0 +1,6 @@
+//! The evidence log over a record in memory, on real files and tables, through restarts, and through its doors.
+#![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
+
+mod doors;
+mod log;
+mod support;
