@@ -59,7 +59,7 @@ pub use recovery::{Recovered, Replayed, recover, replay};
 pub use remote::{CoreServer, LinkTrouble, RemoteCore, RemoteOptions, Served};
 pub use replica::{Replica, ReplicaOptions, ReplicaPort};
 pub use role::{Core, CoreOptions, CoreReport};
-pub use sealed_storage::{FileKeys, SealedStorage};
+pub use sealed_storage::{FileKeys, SEALED_KEY_MAX, SealedStorage};
 pub use snapshot_worker::SnapshotPolicy;
 pub use snapshots::{SnapshotMeta, load_snapshot, write_snapshot};
 pub use source::RecordSource;

@@ -7,10 +7,11 @@
 //! | 0 | 8 | `HENGSEAL` |
 //! | 8 | 2 | format (1) |
 //! | 10 | 2 | cipher ([`FileCipher`]) |
-//! | 12 | 4 | number of the data key |
+//! | 12 | 2 | bytes of the sealed key |
 //! | 16 | 8 | salt of the file |
 //! | 24 | 1 | bytes of the last block that do not count |
-//! | 28 | 4 | CRC32C of bytes 0..24 |
+//! | 28 | 4 | CRC32C of bytes 0..24 and the sealed key |
+//! | 32 | … | the key of this file, sealed under a data key ([`FileKeys`]) |
 //!
 //! The rest is the file's content in blocks of 16 bytes, enciphered each by itself ([`Xts`]). Integers are little-endian.
 //! A file that does not begin so was written before encryption was configured: it is read, and goes on, as it is; the
@@ -31,23 +32,28 @@ const MAGIC: &[u8; 8] = b"HENGSEAL";
 const FORMAT: u16 = 1;
 /// Bytes of the head.
 const HEAD: u64 = 4_096;
-/// What of it says anything.
+/// What of it stands before the sealed key.
 const HEAD_USED: usize = 32;
+/// Where it says how much of the last block counts.
+const SPARE: usize = 24;
 const UNIT: u64 = BLOCK as u64;
 
-/// Where the data keys of files come from.
-pub trait FileKeys: Debug + Send + Sync {
-    /// The key for a new file, with its number.
-    ///
-    /// # Errors
-    /// If there is none.
-    fn current(&self) -> Result<(u32, Arc<Xts>)>;
+/// Longest sealed key, in bytes.
+pub const SEALED_KEY_MAX: usize = 512;
 
-    /// The key of this number.
+/// Makes and opens the keys of files: each file has one of its own, which stands in its head under a data key.
+pub trait FileKeys: Debug + Send + Sync {
+    /// A new file's key: sealed, at most [`SEALED_KEY_MAX`] bytes, and ready for use.
     ///
     /// # Errors
-    /// If there is none, or it was destroyed.
-    fn by_number(&self, number: u32, cipher: FileCipher) -> Result<Arc<Xts>>;
+    /// If there is no data key to seal it under.
+    fn make(&self) -> Result<(Vec<u8>, Arc<Xts>)>;
+
+    /// The key of a file from its head.
+    ///
+    /// # Errors
+    /// If its data key is not there or was destroyed, or the sealed key was altered.
+    fn open(&self, sealed: &[u8], cipher: FileCipher) -> Result<Arc<Xts>>;
 }
 
 /// A storage whose files are enciphered.
@@ -71,11 +77,11 @@ impl Storage for SealedStorage {
         if mode == OpenMode::Create {
             return Ok(Arc::new(SealedFile::create(inner, self.keys.as_ref())?));
         }
-        let mut head = [0; HEAD_USED];
-        let read = inner.read_at(0, &mut head)?;
-        let Some(head) = Head::read(&head[..read], path)? else { return Ok(inner) };
+        let mut bytes = [0; HEAD_USED + SEALED_KEY_MAX];
+        let read = inner.read_at(0, &mut bytes)?;
+        let Some((head, sealed)) = Head::read(&bytes[..read], path)? else { return Ok(inner) };
         // Not the error's own kind: a key that is not there must not look like a file that is not there.
-        let xts = self.keys.by_number(head.key, head.cipher);
+        let xts = self.keys.open(sealed, head.cipher);
         let xts = xts.map_err(|error| Error::new(ErrorKind::InvalidData, format!("{}: {error}", path.display())))?;
         Ok(Arc::new(SealedFile { inner, xts, salt: head.salt, head: Mutex::new(head) }))
     }
@@ -120,46 +126,55 @@ impl Storage for SealedStorage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     cipher: FileCipher,
-    key: u32,
     salt: u64,
     /// Bytes of the last block that do not count.
     spare: u8,
 }
 
 impl Head {
-    /// `None` if the file is not a sealed one.
-    fn read(bytes: &[u8], path: &Path) -> Result<Option<Self>> {
-        let Some(bytes) = bytes.first_chunk::<HEAD_USED>().filter(|bytes| bytes.starts_with(MAGIC)) else {
+    /// The head and the sealed key; `None` if the file is not a sealed one.
+    fn read<'a>(bytes: &'a [u8], path: &Path) -> Result<Option<(Self, &'a [u8])>> {
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD_USED>().filter(|(head, _)| head.starts_with(MAGIC))
+        else {
             return Ok(None);
         };
         let wrong = |what: &str| Error::new(ErrorKind::InvalidData, format!("{}: {what}", path.display()));
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        if crc32c::crc32c(&bytes[..24]) != word(28) {
+        let short = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let sealed = rest.get(..usize::from(short(12))).filter(|sealed| sealed.len() <= SEALED_KEY_MAX);
+        let sealed = sealed.ok_or_else(|| wrong("the head of the sealed file is cut off"))?;
+        if crc32c::crc32c_append(crc32c::crc32c(&head[..24]), sealed) != word(28) {
             return Err(wrong("the head of the sealed file is damaged"));
         }
-        let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
         if short(8) != FORMAT {
             return Err(wrong("the sealed file has a format that this version does not know"));
         }
         let cipher = FileCipher::of_number(short(10));
         let cipher = cipher.ok_or_else(|| wrong("the sealed file has a cipher that this version does not know"))?;
         let salt = u64::from(word(16)) | u64::from(word(20)) << 32;
-        Ok(Some(Self { cipher, key: word(12), salt, spare: bytes[24].min(BLOCK as u8 - 1) }))
+        Ok(Some((Self { cipher, salt, spare: spare_of(head[24]) }, sealed)))
     }
 
-    fn encode(&self) -> [u8; HEAD_USED] {
-        let mut bytes = [0; HEAD_USED];
+    fn encode(&self, sealed: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; HEAD_USED];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..10].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[10..12].copy_from_slice(&self.cipher.number().to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.key.to_le_bytes());
+        let length = u16::try_from(sealed.len()).expect("a sealed key is short");
+        bytes[12..14].copy_from_slice(&length.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.salt.to_le_bytes());
         // Outside of the checksum: it changes with the length, and any value of it is harmless.
-        bytes[24] = self.spare;
-        let sum = crc32c::crc32c(&bytes[..24]);
+        bytes[SPARE] = self.spare;
+        let sum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..24]), sealed);
         bytes[28..].copy_from_slice(&sum.to_le_bytes());
+        bytes.extend_from_slice(sealed);
         bytes
     }
+}
+
+/// A byte that says more than a block has says nothing.
+fn spare_of(byte: u8) -> u8 {
+    byte.min(BLOCK as u8 - 1)
 }
 
 #[derive(Debug)]
@@ -181,13 +196,13 @@ fn blocks_of(offset: u64, length: usize) -> Result<(u64, usize)> {
 
 impl SealedFile {
     fn create(inner: Arc<dyn StorageFile>, keys: &dyn FileKeys) -> Result<Self> {
-        let (key, xts) = keys.current()?;
+        let (sealed, xts) = keys.make()?;
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| Error::other(error.to_string()))?;
         let salt = u64::from_le_bytes(salt);
-        let head = Head { cipher: xts.cipher(), key, salt, spare: 0 };
-        let mut bytes = vec![0; HEAD as usize];
-        bytes[..HEAD_USED].copy_from_slice(&head.encode());
+        let head = Head { cipher: xts.cipher(), salt, spare: 0 };
+        let mut bytes = head.encode(&sealed);
+        bytes.resize(HEAD as usize, 0);
         inner.write_at(0, &bytes)?;
         Ok(Self { inner, xts, salt, head: Mutex::new(head) })
     }
@@ -198,10 +213,10 @@ impl SealedFile {
 
     /// The length by the disk: other handles change it, too.
     fn length(&self) -> Result<u64> {
-        let mut head = [0; HEAD_USED];
-        self.inner.read_at(0, &mut head)?;
+        let mut spare = [0];
+        self.inner.read_at(SPARE as u64, &mut spare)?;
         let stored = self.inner.len()?.saturating_sub(HEAD);
-        Ok(stored.saturating_sub(u64::from(head[24].min(BLOCK as u8 - 1))))
+        Ok(stored.saturating_sub(u64::from(spare_of(spare[0]))))
     }
 
     /// Tells how much of the last block counts.
@@ -209,7 +224,7 @@ impl SealedFile {
         let spare = u8::try_from(length.next_multiple_of(UNIT) - length).expect("below a block");
         if spare != head.spare {
             head.spare = spare;
-            self.inner.write_at(0, &head.encode())?;
+            self.inner.write_at(SPARE as u64, &[spare])?;
         }
         Ok(())
     }

@@ -8,26 +8,26 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Keys by number; files are made with the last one.
+/// Keys by number; files are made with the last one, whose number stands for the sealed key.
 #[derive(Debug)]
-pub(crate) struct TestKeys(pub(crate) BTreeMap<u32, Arc<Xts>>);
+struct TestKeys(BTreeMap<u8, Arc<Xts>>);
 
 impl TestKeys {
-    pub(crate) fn new(numbers: &[u32], cipher: FileCipher) -> Arc<Self> {
-        let key = |number: &u32| (*number, Arc::new(Xts::new(cipher, &[*number as u8; 32])));
+    fn new(numbers: &[u8], cipher: FileCipher) -> Arc<Self> {
+        let key = |number: &u8| (*number, Arc::new(Xts::new(cipher, &[*number; 32])));
         Arc::new(Self(numbers.iter().map(key).collect()))
     }
 }
 
 impl FileKeys for TestKeys {
-    fn current(&self) -> Result<(u32, Arc<Xts>)> {
+    fn make(&self) -> Result<(Vec<u8>, Arc<Xts>)> {
         let (number, xts) = self.0.last_key_value().ok_or(ErrorKind::NotFound)?;
-        Ok((*number, Arc::clone(xts)))
+        Ok((vec![*number], Arc::clone(xts)))
     }
 
-    fn by_number(&self, number: u32, _: FileCipher) -> Result<Arc<Xts>> {
-        let missing = || Error::new(ErrorKind::NotFound, format!("the key ring has no key {number}"));
-        self.0.get(&number).cloned().ok_or_else(missing)
+    fn open(&self, sealed: &[u8], _: FileCipher) -> Result<Arc<Xts>> {
+        let missing = || Error::new(ErrorKind::NotFound, format!("the key ring has no key {sealed:?}"));
+        sealed.first().and_then(|number| self.0.get(number)).cloned().ok_or_else(missing)
     }
 }
 
@@ -172,7 +172,7 @@ fn a_folder_from_before_goes_on_and_a_new_key_serves_new_files() {
     // The key of the second file is missing: an error with its number, not damage.
     let snapshots = SnapshotStore::open(first, &folder.path().join("snapshots")).unwrap();
     let error = format!("{:?}", snapshots.load(9).unwrap_err());
-    assert!(error.contains("no key 2"), "{error}");
+    assert!(error.contains("no key [2]"), "{error}");
 }
 
 /// Lives of a sealed journal, each ended by a power loss: what a sync promised is there.
