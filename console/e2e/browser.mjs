@@ -28,6 +28,9 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** A page that comes from a folder has no address of its own, and could not reach this machine's. */
+const FROM_FOLDER = '--disable-features=LocalNetworkAccessChecks';
+
 /** A browser with a fresh profile, which is gone when the tests end. */
 export async function browse(options = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'heng-console-'));
@@ -35,7 +38,7 @@ export async function browse(options = {}) {
   process.on('exit', () => rmSync(profile, { recursive: true, force: true }));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.HENG_CHROMIUM ?? '/usr/bin/chromium',
-    args: FLAGS,
+    args: process.env.HENG_DIST ? [...FLAGS, FROM_FOLDER] : FLAGS,
     headless: true,
     viewport: { width: 1560, height: 900 },
     locale: 'en-US',
@@ -44,6 +47,7 @@ export async function browse(options = {}) {
   });
   // Long patience: the machine may be building something at the same time.
   context.setDefaultTimeout(120_000);
+  if (process.env.HENG_DIST) await serveFrom(context, process.env.HENG_DIST);
   const page = context.pages()[0] ?? (await context.newPage());
   const complaints = watch(page);
   return {
@@ -52,6 +56,24 @@ export async function browse(options = {}) {
     complaints,
     close: () => context.close(),
   };
+}
+
+const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+/** Pages and files come from a folder, answers from the server: a console is tried without building the binary anew. */
+async function serveFrom(context, folder) {
+  const api = /^\/(v1|oauth|openapi|healthz|metrics)/;
+  await context.route(
+    (url) => url.protocol === 'http:' && !api.test(url.pathname),
+    async (route) => {
+      const path = new URL(route.request().url()).pathname;
+      const file = /\.\w+$/.test(path) ? path : '/index.html';
+      const contentType = `${TYPES[file.split('.').at(-1)] ?? 'application/octet-stream'}; charset=utf-8`;
+      // The first page brings the server's own headers, so that its content security policy holds.
+      const headers = file === '/index.html' ? (await route.fetch()).headers() : {};
+      delete headers['content-length'];
+      await route.fulfill({ headers: { ...headers, 'content-type': contentType }, body: readFileSync(join(folder, file)) });
+    },
+  );
 }
 
 /** Errors and warnings that the page tells, refused resources included. Answers that a test provokes are expected. */
@@ -69,6 +91,42 @@ function watch(page) {
   return complaints;
 }
 
+/** A built-in authenticator that verifies its user, and asks nobody. */
+export async function authenticator(page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  const set = (isUserVerified) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+  const count = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length;
+  return { set, count };
+}
+
+/** Every control that a screen reader comes to has a name. */
+export async function named(page, what) {
+  const cdp = await page.context().newCDPSession(page);
+  // The session goes with the page: letting it go takes a virtual authenticator of the page with it.
+  const { nodes } = await cdp.send('Accessibility.getFullAXTree');
+  const controls = ['button', 'link', 'textbox', 'searchbox', 'combobox', 'checkbox', 'radio', 'spinbutton', 'table', 'dialog'];
+  const nameless = nodes
+    .filter((node) => !node.ignored && controls.includes(node.role?.value) && !node.name?.value?.trim())
+    .map((node) => node.role.value);
+  assert.deepEqual(nameless, [], `${what} has controls without a name`);
+  const twice = await page.evaluate(() => {
+    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
+    return ids.filter((id, i) => ids.indexOf(id) !== i);
+  });
+  assert.deepEqual(twice, [], `${what} has an id twice`);
+}
+
 /** RFC 6238 with SHA-1, six digits, thirty seconds. */
 export function totp(secret, at = Date.now()) {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
@@ -83,23 +141,25 @@ export function totp(secret, at = Date.now()) {
   return String((digest.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
 
-// A code is good once; a second sign-in within its time waits for the next one.
-let usedStep = 0;
-async function freshCode(secret) {
+// A code is good once. The server takes those of the step before and the one after too: with `earliest` = -1, which is
+// for somebody who has used none yet, three are there at once, and the fourth waits.
+const usedSteps = new Map();
+export async function freshCode(secret, earliest = 0) {
   for (;;) {
-    const step = Math.floor(Date.now() / 30_000);
-    if (step > usedStep) {
-      usedStep = step;
-      return totp(secret);
+    const now = Math.floor(Date.now() / 30_000);
+    const step = Math.max(now + earliest, (usedSteps.get(secret) ?? 0) + 1);
+    if (step <= now + 1) {
+      usedSteps.set(secret, step);
+      return totp(secret, step * 30_000);
     }
     await new Promise((resolve) => setTimeout(resolve, 30_000 - (Date.now() % 30_000) + 50));
   }
 }
 
-/** Signs in by the form, with the one-time code if it is asked for. */
-export async function signIn(page, who) {
-  const person = ready[who];
-  await page.goto(`${base}/`);
+/** Signs in by the form, with the one-time code if it is asked for: a person of the ready file, or another one. */
+export async function signIn(page, who, at = base) {
+  const person = typeof who === 'string' ? ready[who] : who;
+  await page.goto(`${at}/`);
   await page.fill('input[name=user]', person.user);
   await page.fill('input[name=password]', person.password);
   await page.click('button[type=submit]');
@@ -166,6 +226,14 @@ export async function fits(page, what) {
   });
   assert.ok(wide <= 0, `${what} is ${wide} px wider than its window`);
   assert.ok(tall <= 0, `${what} lets its window scroll by ${tall} px`);
+}
+
+/** No panel hides a part of what is in it: what does not fit is scrolled to. */
+export async function whole(page, what) {
+  const cut = await page
+    .locator('.panel')
+    .evaluateAll((panels) => panels.filter((p) => p.scrollHeight > p.clientHeight + 1).map((p) => p.className));
+  assert.deepEqual(cut, [], `${what} hides a part of its panels`);
 }
 
 export async function ask(path, who = 'client') {

@@ -289,6 +289,11 @@ describe('as staff', () => {
       ['o', 'orders'],
       ['c', 'clients'],
       ['s', 'system'],
+      ['a', 'access'],
+      ['u', 'audit'],
+      ['e', 'evidence'],
+      ['y', 'keys'],
+      ['k', 'security'],
       ['d', 'dashboard'],
     ]) {
       await page.keyboard.press('g');

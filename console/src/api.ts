@@ -2,6 +2,7 @@
 // as –, fields that are unknown are ignored, so a server that is a little older or newer still works.
 
 import { ApiError, type Json, type Obj, first, firstNum, firstStr, get, list, millis, num, obj, request, str } from './http';
+import { readChallenge, type Challenge } from './security';
 
 export * from './http';
 
@@ -17,6 +18,8 @@ export interface Me {
   accounts: string[];
   /** What the policy lets this person do at all; undefined if the server does not tell. */
   actions?: string[];
+  /** What holds this session back; none = nothing. */
+  scopes?: string[];
 }
 
 function readMe(value: unknown): Me {
@@ -35,40 +38,46 @@ function readMe(value: unknown): Me {
   const kind = str(from['kind']);
   if (id !== undefined) me.id = id;
   if (kind !== undefined) me.kind = kind;
+  if (Array.isArray(from['scopes'])) me.scopes = from['scopes'].map(String);
   return me;
 }
 
 /** Whether one of the person's roles is among these. */
 export const may = (me: Me, ...roles: string[]): boolean => roles.some((role) => me.roles.includes(role));
 
-/** In; or a code is needed; or a second factor has to be enrolled first. */
-export type SignIn = { state: 'in'; me: Me } | { state: 'code' } | { state: 'enrol' };
+/** What would do beside the password. */
+export interface SecondFactors {
+  totp: boolean;
+  recovery: boolean;
+  passkey: Challenge | undefined;
+}
+/** What a person brings beside the password. */
+export type SecondFactor = { totp: string } | { recovery_code: string } | { passkey: { id: string; credential: Obj } };
+/** In; or a second factor is needed; or the password has to be changed, or a factor to be enrolled, first. */
+export type SignIn =
+  | { state: 'in'; me: Me }
+  | { state: 'code'; factors: SecondFactors }
+  | { state: 'change' }
+  | { state: 'enrol' };
 
 /** Signs in; the session comes as a cookie that scripts cannot read. */
-export async function signIn(user: string, password: string, totp?: string): Promise<SignIn> {
-  const body = totp ? { user, password, totp } : { user, password };
-  try {
-    const answer = await request<Obj>('POST', '/v1/sign-in', { body, quiet: true });
-    if (answer['totp_required'] === true && !obj(answer['principal'])) return { state: 'code' };
-    if (answer['totp_enrolment_required'] === true) return { state: 'enrol' };
-    return { state: 'in', me: await me() };
-  } catch (error) {
-    if (
-      error instanceof ApiError &&
-      !totp &&
-      (error.members['totp_required'] === true || /totp/i.test(error.codeName))
-    ) {
-      return { state: 'code' };
-    }
-    throw error;
+export async function signIn(user: string, password: string, factor?: SecondFactor): Promise<SignIn> {
+  const answer = await request<Obj>('POST', '/v1/sign-in', {
+    body: { user, password, ...factor, cookie_only: true },
+    quiet: true,
+  });
+  if ((answer['second_factor_required'] ?? answer['totp_required']) === true) {
+    const factors = {
+      totp: answer['totp_required'] === true,
+      recovery: answer['recovery_possible'] === true,
+      passkey: readChallenge(answer['passkey']),
+    };
+    return { state: 'code', factors };
   }
+  if (answer['password_change_required'] === true) return { state: 'change' };
+  if (answer['totp_enrolment_required'] === true) return { state: 'enrol' };
+  return { state: 'in', me: await me() };
 }
-
-/** Makes a second factor, which counts once a code of it has come. */
-export const enrolTotp = (password: string): Promise<{ secret: string; uri: string }> =>
-  request('POST', '/v1/me/totp', { body: { password }, quiet: true });
-export const confirmTotp = (code: string): Promise<void> =>
-  request('POST', '/v1/me/totp/confirm', { body: { code }, quiet: true });
 
 export const signOut = (): Promise<void> => request('POST', '/v1/sign-out', { quiet: true });
 export const me = async (): Promise<Me> => readMe(await request<Json>('GET', '/v1/me', { quiet: true }));

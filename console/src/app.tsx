@@ -17,12 +17,14 @@ import {
 import { instruments, me as askMe, signOut, ApiError, SIGNED_OUT, type Me } from './api';
 import { clock } from './format';
 import { useKeys, useLoad, useStreamState } from './hooks';
+import { StepUpDialog } from './parts/StepUp';
 import { Dialog, Dot, Empty, Problem } from './parts/ui';
 import { usePrefs } from './prefs';
 import { go, Link, usePath } from './router';
 import { isStaff, pagesOf, pageWord, SessionContext, type PageName, type Session } from './session';
 import { SignIn } from './pages/SignIn';
 import { marketStream } from './stream';
+import { tickets } from './tickets';
 import type { Word } from './words';
 
 const LOAD: Record<PageName, () => Promise<{ default: () => ReactNode }>> = {
@@ -31,7 +33,13 @@ const LOAD: Record<PageName, () => Promise<{ default: () => ReactNode }>> = {
   trading: () => import('./pages/Trading'),
   orders: () => import('./pages/Orders'),
   clients: () => import('./pages/Clients'),
+  access: () => import('./pages/Access'),
+  audit: () => import('./pages/Audit'),
+  evidence: () => import('./pages/Evidence'),
+  exports: () => import('./pages/Exports'),
+  keys: () => import('./pages/Keys'),
   system: () => import('./pages/System'),
+  security: () => import('./pages/Security'),
 };
 // The page that the address names comes at the same time as the answer to who is signed in.
 const asked = location.pathname.split('/')[1] ?? '';
@@ -43,7 +51,13 @@ const PAGES: Record<PageName, { key: string; show: LazyExoticComponent<() => Rea
   trading: { key: 't', show: lazy(LOAD.trading) },
   orders: { key: 'o', show: lazy(LOAD.orders) },
   clients: { key: 'c', show: lazy(LOAD.clients) },
+  access: { key: 'a', show: lazy(LOAD.access) },
+  audit: { key: 'u', show: lazy(LOAD.audit) },
+  evidence: { key: 'e', show: lazy(LOAD.evidence) },
+  exports: { key: 'x', show: lazy(LOAD.exports) },
+  keys: { key: 'y', show: lazy(LOAD.keys) },
   system: { key: 's', show: lazy(LOAD.system) },
+  security: { key: 'k', show: lazy(LOAD.security) },
 };
 
 type Who =
@@ -93,8 +107,12 @@ export function App(): ReactNode {
   }, [ask]);
   useEffect(() => {
     if (who.state === 'here') noteSession(true);
-    if (who.state === 'nobody') noteSession(false);
-  }, [who.state]);
+    if (who.state === 'nobody') {
+      noteSession(false);
+      // Whose session ran out comes back to what they left; whoever signs out leaves nothing.
+      if (!who.ended) tickets.end();
+    }
+  }, [who]);
   useEffect(() => {
     const ended = (): void => {
       marketStream.stop();
@@ -160,6 +178,14 @@ function Shell({ me, onLeave }: { me: Me; onLeave: () => void }): ReactNode {
   useEffect(() => {
     document.title = page ? `${t(pageWord(page, staff))} · Heng 衡` : 'Heng 衡';
   }, [page, staff, t]);
+  // Where the window is narrow, the pages' names are scrolled; the one that is open is in sight.
+  useEffect(() => {
+    const show = (): void =>
+      document.querySelector('.bar nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    show();
+    window.addEventListener('resize', show);
+    return () => window.removeEventListener('resize', show);
+  }, [page, lang]);
 
   useKeys({
     ...Object.fromEntries(
@@ -231,6 +257,7 @@ function Shell({ me, onLeave }: { me: Me; onLeave: () => void }): ReactNode {
           </Suspense>
         </Guard>
       </main>
+      <StepUpDialog />
       <Help open={help} onClose={() => setHelp(false)} pages={pages} staff={staff} />
     </SessionContext>
   );

@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 
 import { ApiError } from './api';
+import type { Page } from './http';
+import { NotConfirmed } from './security';
 import { marketStream, type LinkState, type Seen } from './stream';
 
 export interface Loaded<T> {
@@ -50,6 +52,88 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, key: strin
   return answer.key === key
     ? { data: answer.data, error: answer.error, reload }
     : { data: undefined, error: undefined, reload };
+}
+
+export interface Pages<R> {
+  rows: R[] | undefined;
+  /** Adds the page behind; undefined where there is none. */
+  more: (() => void) | undefined;
+  busy: boolean;
+  error: unknown;
+  reload: () => void;
+}
+
+/** A list that comes page by page; it begins anew whenever `key` changes. What belongs to another key is never shown. */
+export function usePages<R>(
+  load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<R>>,
+  key: string,
+): Pages<R> {
+  type Held = { key: string; rows: R[] | undefined; next: string | undefined; busy: boolean; error: unknown };
+  const fresh: Held = { key, rows: undefined, next: undefined, busy: true, error: undefined };
+  const [held, setHeld] = useState<Held>(fresh);
+  const latest = useRef(load);
+  latest.current = load;
+  const asking = useRef<AbortController>(undefined);
+
+  const ask = useCallback(
+    (cursor: string | undefined) => {
+      asking.current?.abort();
+      const { signal } = (asking.current = new AbortController());
+      setHeld((old) => ({
+        ...(old.key === key ? old : { ...old, rows: undefined }),
+        key,
+        busy: true,
+        error: undefined,
+      }));
+      latest.current(cursor, signal).then(
+        ({ rows, next }) => {
+          if (signal.aborted) return;
+          setHeld((old) => {
+            const before = cursor === undefined ? [] : (old.rows ?? []);
+            return { key, rows: [...before, ...rows], next, busy: false, error: undefined };
+          });
+        },
+        (error: unknown) => {
+          if (!signal.aborted) setHeld((old) => ({ ...old, key, busy: false, error }));
+        },
+      );
+    },
+    [key],
+  );
+  useEffect(() => {
+    ask(undefined);
+    return () => asking.current?.abort();
+  }, [ask]);
+
+  const now = held.key === key ? held : fresh;
+  return {
+    rows: now.rows,
+    more: now.next === undefined ? undefined : () => ask(now.next),
+    busy: now.busy,
+    error: now.error,
+    reload: () => ask(undefined),
+  };
+}
+
+/** Does something, tells what went wrong, and lets nobody do it twice meanwhile. */
+export function useDoing(then: () => void): {
+  busy: boolean;
+  error: unknown;
+  run: (what: () => Promise<unknown>) => void;
+} {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const run = (what: () => Promise<unknown>): void => {
+    setBusy(true);
+    setError(undefined);
+    what()
+      .then(then, (failure: unknown) => {
+        // Whoever went back from the confirming dialog knows that nothing happened.
+        if (!(failure instanceof NotConfirmed)) setError(failure);
+      })
+      .finally(() => setBusy(false));
+  };
+  return { busy, error, run };
 }
 
 /** What the stream knows of an instrument, live. */

@@ -67,6 +67,12 @@ const UNREACHABLE: Obj = {
 // ---------------------------------------------------------------------------------------------------------------------
 // Requests
 
+/** Rows of a list, and where its next page begins. */
+export interface Page<R> {
+  rows: R[];
+  next: string | undefined;
+}
+
 /** Fired on `window` when the session has ended. */
 export const SIGNED_OUT = 'heng:signed-out';
 
@@ -80,6 +86,8 @@ interface Options {
   quiet?: boolean;
   timeoutMs?: number;
   headers?: Record<string, string>;
+  /** The answer is a file: its bytes come as they are, as a Blob. */
+  file?: boolean;
 }
 
 export function target(path: string, query?: Query): string {
@@ -108,6 +116,7 @@ export async function request<T>(method: 'GET' | 'POST' | 'DELETE', path: string
       signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     });
+    if (options.file && response.ok) return (await response.blob()) as T;
     text = await response.text();
   } catch (error) {
     if (options.signal?.aborted) throw error;

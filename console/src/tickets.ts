@@ -1,5 +1,6 @@
-// Orders on their way. Each has a key made before it is first sent; until a definite answer has come it is kept, also
-// over a reload, and looked up by its key. It is never sent again under another key.
+// Orders on their way. Each has a key made before it is first sent; until a definite answer has come it is kept in this
+// tab, also over a reload, and looked up by its key. It is never sent again under another key. Signing out or closing the
+// tab forgets it; the orders page shows what stands.
 
 import { ApiError, orderByKey, placeOrder, type OrderDraft, type Reject } from './api';
 
@@ -54,11 +55,12 @@ class Tickets {
   begin(owner: string): void {
     if (this.#owner === owner) return;
     this.#owner = owner;
+    this.#clear(`${KEPT}.${owner}`);
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     let kept: OrderDraft[] = [];
     try {
-      const found: unknown = JSON.parse(localStorage.getItem(`${KEPT}.${owner}`) ?? '[]');
+      const found: unknown = JSON.parse(sessionStorage.getItem(`${KEPT}.${owner}`) ?? '[]');
       if (Array.isArray(found)) kept = found as OrderDraft[];
     } catch {
       kept = [];
@@ -66,6 +68,30 @@ class Tickets {
     this.#tickets = kept.map((draft) => ({ draft, state: 'unknown', at: Date.now(), lookups: 0 }));
     for (const ticket of this.#tickets) this.#lookLater(ticket);
     this.#tell();
+  }
+
+  /** Forgets everything: the person goes. */
+  end(): void {
+    this.#owner = '';
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#tickets = [];
+    this.#clear();
+    this.#tell();
+  }
+
+  /** Removes what is kept of everybody, but under this name. Versions before kept drafts for longer, in localStorage. */
+  #clear(but?: string): void {
+    for (const store of [() => sessionStorage, () => localStorage]) {
+      try {
+        const kept = store();
+        for (const key of Object.keys(kept)) {
+          if (key.startsWith(`${KEPT}.`) && (key !== but || kept === localStorage)) kept.removeItem(key);
+        }
+      } catch {
+        // A browser that keeps nothing has nothing to forget.
+      }
+    }
   }
 
   async send(draft: OrderDraft): Promise<Ticket> {
@@ -134,7 +160,7 @@ class Tickets {
   #tell(): void {
     const open = this.#tickets.filter((t) => ['placing', 'unknown', 'absent'].includes(t.state)).map((t) => t.draft);
     try {
-      if (this.#owner) localStorage.setItem(`${KEPT}.${this.#owner}`, JSON.stringify(open));
+      if (this.#owner) sessionStorage.setItem(`${KEPT}.${this.#owner}`, JSON.stringify(open));
     } catch {
       // Without storage a reload forgets; the orders page still shows what stands.
     }

@@ -13,7 +13,7 @@ from door import Door, check, finish
 # What schemathesis reports and what is right all the same: check, part of the operation, part of the answer, reason.
 EXPLAINED = [
     ("positive_data_acceptance", "/oauth/", "stands twice", "a list in a form is a parameter that stands twice, which RFC 6749 (3.2) refuses"),
-    ("positive_data_acceptance", "/v1/me/", "easy to guess", "no schema tells how easily a password is guessed"),
+    ("positive_data_acceptance", "/v1/me/", "password", "no schema tells how easily a password is guessed"),
     ("positive_data_acceptance", "/v1/users", "easy to guess", "no schema tells how easily a password is guessed"),
     ("positive_data_acceptance", "GET /v1/stream", "upgrade", "the document cannot tell the headers of a WebSocket handshake"),
     ("positive_data_acceptance", "/v1/stream/market", "", "symbols and channels are lists in one text"),
@@ -21,6 +21,8 @@ EXPLAINED = [
     ("positive_data_acceptance", "/v1/market/", "is no date", "format: date of the document, and a day that the calendar does not have"),
     ("positive_data_acceptance", "/v1/api-keys", "", "public_key goes with one kind of key only, networks are addresses"),
     ("positive_data_acceptance", "/v1/partners", "", "[\"*\"] stands alone"),
+    ("positive_data_acceptance", "/v1/role-changes", "", "[\"*\"] stands alone, roles fit the kind of user"),
+    ("positive_data_acceptance", "/v1/step-up", "", "target and body are those of the operation"),
     ("positive_data_acceptance", "/v1/users", "", "roles and accounts fit the kind of user"),
     ("positive_data_acceptance", "/v1/parents", "", "what a parent needs depends on its kind; 5.0 is no whole number here"),
     ("positive_data_acceptance", "/v1/orders", "", "what an order needs depends on its type; 5.0 is no whole number here"),

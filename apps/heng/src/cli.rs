@@ -42,6 +42,11 @@ enum Word {
     Evidence(crate::evidence::EvidenceArgs),
     /// A witness that cosigns checkpoints of evidence logs 存证见证人
     Witness(crate::witness::WitnessArgs),
+    /// The keys of what is stored: make, rotate, destroy, drill 密钥管理
+    Keys(crate::keys::KeysArgs),
+    /// A simulated GM/T 0018 device, for tests and demonstrations alone 模拟密码设备（仅供测试）
+    #[command(hide = true)]
+    SimSdf(crate::sim_sdf::SimSdfArgs),
 }
 
 /// Runs the command line of this process.
@@ -63,6 +68,8 @@ pub fn run() -> ExitCode {
         Word::Ops(args) => crate::ops::run(args),
         Word::Evidence(args) => crate::evidence::run(args),
         Word::Witness(args) => crate::witness::run(args),
+        Word::Keys(args) => crate::keys::run(args),
+        Word::SimSdf(args) => crate::sim_sdf::run(args),
     };
     result.unwrap_or_else(|error| {
         if crate::show::reader_has_enough(&error) {

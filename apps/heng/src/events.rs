@@ -8,7 +8,6 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use heng_core::{EventTail, Layout};
 use heng_engine::Frame;
-use heng_journal::OsStorage;
 use heng_model::wire::Wire as _;
 
 use crate::ends;
@@ -56,7 +55,7 @@ pub fn run(args: &EventsArgs) -> anyhow::Result<ExitCode> {
             export.data.display()
         );
     }
-    let storage = OsStorage::shared();
+    let storage = crate::at_rest::AtRest::open(&export.data, None)?.storage();
     let mut tail = EventTail::open(&storage, &layout.events, export.from)
         .with_context(|| format!("open the event log in {}", export.data.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());

@@ -10,6 +10,7 @@ use heng_identity::{FirstStaff, Identity, IdentityOptions};
 use heng_runtime::SystemClock;
 use serde_json::json;
 
+use crate::at_rest::AtRest;
 use crate::serve::config::Config;
 use crate::serve::{doors, process};
 use crate::show::say;
@@ -59,7 +60,11 @@ fn first_staff(args: &FirstStaffArgs) -> anyhow::Result<()> {
     let _lock = process::lock(&args.data).context("the process with the identity role must not run meanwhile")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let made: FirstStaff = runtime.block_on(async {
-        let place = doors::identity_store(&args.data, &config.store.url)?;
+        let place = doors::identity_store(
+            &args.data,
+            &config.store.url,
+            &AtRest::open(&args.data, config.keys.url.as_deref())?,
+        )?;
         let identity = Identity::open(&place, IdentityOptions::default(), Arc::new(SystemClock)).await;
         let identity = identity.context("open the tables of the identity role")?;
         let made = identity.make_first_staff(&args.name).await.context("make the first staff user");
@@ -75,6 +80,6 @@ fn first_staff(args: &FirstStaffArgs) -> anyhow::Result<()> {
         "staff user:     {name} (administrator: makes users, does not trade)\n\
          password:       {password}\n\
          second factor:  {secret} (TOTP secret for an authenticator app)\n\
-         Neither is shown again. Sign in, change the password, and make the other users.\n"
+         Neither is shown again. Sign in within seven days, change the password, and make the other users.\n"
     ))
 }

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use heng_core::{CoreError, Layout, Replayed, decode_batch, recover, replay, write_snapshot};
 use heng_engine::Capacity;
 use heng_journal::{
-    Check, EventLog, EventLogOptions, Journal, JournalOptions, JournalReader, OsStorage, Quarantine, RecordKind,
-    SnapshotStore, Storage, repair_plan, verify,
+    Check, EventLog, EventLogOptions, Journal, JournalOptions, JournalReader, Quarantine, RecordKind, SnapshotStore,
+    Storage, repair_plan, verify,
 };
 use heng_model::command::NewOrder;
 use heng_model::wire::{Wire as _, WireError, hex};
@@ -41,6 +41,18 @@ enum JournalCommand {
     Snapshot(SnapshotArgs),
     /// Turn a command at which the core aborts into a refusal, on the word of two people
     Quarantine(QuarantineArgs),
+}
+
+impl JournalCommand {
+    fn data(&self) -> &Path {
+        match self {
+            Self::Verify(args) | Self::State(args) => &args.data,
+            Self::Dump(args) => &args.data,
+            Self::Repair(args) => &args.data,
+            Self::Snapshot(args) => &args.data,
+            Self::Quarantine(args) => &args.data,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -122,7 +134,7 @@ pub fn key_text(order: &NewOrder) -> String {
 /// # Errors
 /// A missing or damaged journal.
 pub fn run(args: &JournalArgs) -> anyhow::Result<ExitCode> {
-    let storage = OsStorage::shared();
+    let storage = crate::at_rest::AtRest::open(args.what.data(), None)?.storage();
     match &args.what {
         JournalCommand::Verify(args) => verify_journal(&storage, args),
         JournalCommand::Dump(args) => dump(&storage, args),

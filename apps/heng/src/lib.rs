@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: everything that a role does.
 
+mod at_rest;
 pub mod cli;
 pub mod crypto;
 pub mod day;
@@ -14,12 +15,14 @@ pub mod events;
 pub mod evidence;
 pub mod identity;
 pub mod journal;
+pub mod keys;
 pub mod market;
 pub mod ops;
 pub mod replay;
 pub mod rules;
 pub mod serve;
 pub mod show;
+pub mod sim_sdf;
 pub mod up;
 pub mod venue;
 pub mod witness;

@@ -10,6 +10,7 @@
 
 mod openssl;
 mod parts;
+mod policy;
 mod report;
 
 use std::error::Error;
@@ -101,6 +102,7 @@ pub(crate) fn crypto(options: &CryptoOptions) -> Result<(), Box<dyn Error>> {
         }
     };
     measure(plan, &mut report, python.as_mut(), !options.json)?;
+    report.put_policy(policy::measure(options.quick)?);
     report.put_evidence(crate::evidence::measure(options.quick));
     machine.load_at_end = machine::load();
     report.finish(machine, began.elapsed().as_secs_f64());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::parts::path;
+use super::policy::PolicyFigures;
 use crate::evidence::EvidenceFigures;
 use crate::machine::Machine;
 
@@ -28,7 +29,8 @@ pub(super) struct Report {
     #[serde(flatten)]
     evidence: EvidenceFigures,
     /// Microseconds of a policy decision.
-    policy_p99_us: Option<f64>,
+    #[serde(flatten)]
+    policy: PolicyFigures,
     /// Ours over theirs, each in this run.
     ratios: Figures,
     /// What is null, and why.
@@ -47,14 +49,13 @@ impl Report {
             ours: Figures::new(),
             peers: [("openssl", openssl), ("rustcrypto", Figures::new()), ("libsmx", Figures::new())].into(),
             evidence: EvidenceFigures::default(),
-            policy_p99_us: None,
+            policy: PolicyFigures::default(),
             ratios: Figures::new(),
             not_measured: BTreeMap::new(),
             openssl: Vec::new(),
             seconds: 0.0,
             machine: None,
         };
-        report.not_measured("policy_p99_us", "this run has no part for policies");
         let small = "a call from Python costs more than the message";
         report.not_measured("peers.openssl.sm4_gcm_256b_us", small);
         report
@@ -80,6 +81,10 @@ impl Report {
 
     pub(super) fn put_evidence(&mut self, figures: EvidenceFigures) {
         self.evidence = figures;
+    }
+
+    pub(super) fn put_policy(&mut self, figures: PolicyFigures) {
+        self.policy = figures;
     }
 
     pub(super) fn put_openssl(&mut self, name: &str, value: f64) {
@@ -121,6 +126,7 @@ impl Report {
             "evidence: {} leaves a second, a proof in both trees {} µs (p99 {})",
             evidence.evidence_leaves_per_s, evidence.evidence_proof_us_p50, evidence.evidence_proof_us_p99
         ));
+        lines.push(self.policy.to_string());
         let ratios =
             self.ratios.iter().filter_map(|(name, ratio)| Some(format!("{name}: {:.2} times as fast", (*ratio)?)));
         lines.extend(ratios);

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::http::Client as Http;
 use super::load_ws::instant_ns;
+use super::sm::{PASSPHRASE, Tls};
 use super::spec::{Client, Listed};
 
 /// How long a start may take.
@@ -43,6 +44,8 @@ pub(crate) struct Broker {
     pub(crate) data: PathBuf,
     pub(crate) http: SocketAddr,
     pub(crate) fix: Option<SocketAddr>,
+    /// Papers, if the FIX door speaks SM.
+    pub(crate) tls: Option<Tls>,
     /// With the cash that they had when it was last asked for.
     clients: RefCell<Vec<Client>>,
     /// Every symbol.
@@ -65,12 +68,13 @@ pub(crate) fn target() -> String {
     FIX_TARGET.to_owned()
 }
 
-fn config(start: &Start) -> String {
+fn config(start: &Start, tls: Option<&Tls>) -> String {
     let Start { instruments, flow, .. } = start;
     let mut text = format!(
         "[http]\nprincipal_per_s = {PER_S}\nstranger_per_s = {PER_S}\n\
          [market]\ninstruments = {instruments}\nflow = {flow}\n"
     );
+    text += &tls.map(Tls::door).unwrap_or_default();
     for sender in senders(start.fix_sessions) {
         let _ = write!(
             text,
@@ -96,15 +100,24 @@ impl Broker {
     /// # Errors
     /// If it does not become ready, or does not tell what the bench needs.
     pub(crate) async fn start(binary: &Path, folder: &Path, start: &Start) -> io::Result<Self> {
+        Self::start_with(binary, folder, start, None).await
+    }
+
+    /// The same; with papers the FIX door speaks SM, and the folder has a key ring.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub(crate) async fn start_with(binary: &Path, folder: &Path, start: &Start, tls: Option<Tls>) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let (data, ready, settings) = (folder.join("data"), folder.join("ready.json"), folder.join("heng.toml"));
-        std::fs::write(&settings, config(start))?;
+        std::fs::write(&settings, config(start, tls.as_ref()))?;
         let log = std::fs::File::create(folder.join("heng.log"))?;
         let began = Instant::now();
         let child = Command::new(binary)
             .args(["up", "--headless", "--http-port", "0", "--fix-port", "0"])
             .args([Path::new("--data"), &data, Path::new("--ready-file"), &ready, Path::new("--config"), &settings])
             .args(["--demo-clients", &start.demo_clients.to_string()])
+            .env(PASSPHRASE.0, PASSPHRASE.1)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -119,6 +132,7 @@ impl Broker {
             data,
             http,
             fix: fix_address(&told),
+            tls,
             clients: RefCell::default(),
             symbols: Vec::new(),
             listed: Vec::new(),
@@ -237,6 +251,18 @@ impl Broker {
         }
         self.wait_current().await?;
         self.count_cash().await
+    }
+
+    /// Processor time that it has used, in seconds.
+    ///
+    /// # Errors
+    /// If the system does not tell it.
+    pub(crate) fn cpu_s(&self) -> io::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold anything: user and system time are the 12th and 13th field.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+        Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// Resident memory in MiB.
@@ -378,7 +404,7 @@ mod tests {
 
     #[test]
     fn the_configuration_names_every_session() {
-        let text = config(&Start { demo_clients: 1, instruments: 50, flow: 7, fix_sessions: 3 });
+        let text = config(&Start { demo_clients: 1, instruments: 50, flow: 7, fix_sessions: 3 }, None);
         assert_eq!(text.matches("[[fix.sessions]]").count(), 3);
         assert!(text.contains("target = \"BENCH3\"") && text.contains("flow = 7"));
     }

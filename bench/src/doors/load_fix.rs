@@ -6,9 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
@@ -171,7 +170,7 @@ impl Shared {
     }
 }
 
-async fn send(mut out: OwnedWriteHalf, line: usize, shared: Rc<RefCell<Shared>>, wake: Rc<Notify>) {
+async fn send(mut out: impl AsyncWrite + Unpin, line: usize, shared: Rc<RefCell<Shared>>, wake: Rc<Notify>) {
     let mut bytes = Vec::new();
     loop {
         std::mem::swap(&mut bytes, &mut shared.borrow_mut().lines[line].unsent);
@@ -179,7 +178,12 @@ async fn send(mut out: OwnedWriteHalf, line: usize, shared: Rc<RefCell<Shared>>,
             wake.notified().await;
             continue;
         }
-        if let Err(error) = out.write_all(&bytes).await {
+        let written = match out.write_all(&bytes).await {
+            // What TLS has sealed waits until it is flushed.
+            Ok(()) => out.flush().await,
+            failed => failed,
+        };
+        if let Err(error) = written {
             return end(line, &shared, &error.to_string());
         }
         bytes.clear();
@@ -193,7 +197,7 @@ fn end(line: usize, shared: &RefCell<Shared>, reason: &str) {
     }
 }
 
-async fn receive(mut from: OwnedReadHalf, line: usize, shared: Rc<RefCell<Shared>>) {
+async fn receive(mut from: impl AsyncRead + Unpin, line: usize, shared: Rc<RefCell<Shared>>) {
     let mut bytes = Vec::with_capacity(64 * 1_024);
     loop {
         match from.read_buf(&mut bytes).await {
@@ -224,15 +228,21 @@ async fn log_on(load: &OrderLoad, shared: &Rc<RefCell<Shared>>, local: &LocalSet
     for (number, sender) in load.senders.iter().enumerate() {
         let stream = TcpStream::connect(load.address).await?;
         stream.set_nodelay(true)?;
-        let (from, out) = stream.into_split();
         let wake = Rc::new(Notify::new());
         let mut line =
             Line { writer: Writer::new(sender, &load.target), unsent: Vec::new(), wake: Rc::clone(&wake), live: false };
         let now = utc(SystemTime::now());
         line.writer.write(&mut line.unsent, "A", &now, &[(98, "0"), (108, "30"), (141, "Y")]);
         shared.borrow_mut().lines.push(line);
-        local.spawn_local(send(out, number, Rc::clone(shared), wake));
-        local.spawn_local(receive(from, number, Rc::clone(shared)));
+        if let Some(tls) = &load.tls {
+            let (from, out) = tokio::io::split(tls.connect(stream).await?);
+            local.spawn_local(send(out, number, Rc::clone(shared), wake));
+            local.spawn_local(receive(from, number, Rc::clone(shared)));
+        } else {
+            let (from, out) = stream.into_split();
+            local.spawn_local(send(out, number, Rc::clone(shared), wake));
+            local.spawn_local(receive(from, number, Rc::clone(shared)));
+        }
     }
     let until = Instant::now() + LOGON_MAX;
     while !shared.borrow().lines.iter().all(|line| line.live) {

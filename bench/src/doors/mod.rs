@@ -4,7 +4,7 @@
 //! *Invariant:* latencies run from the time at which an order should have been sent to its durable answer.
 //! *Invariant:* no figure is printed that this run did not measure; what was not measured is null.
 //!
-//! Deliberately absent: verdicts, other machines, TLS (loopback only).
+//! Deliberately absent: verdicts, other machines; TLS but in the comparison with SM everywhere.
 
 mod broker;
 mod child;
@@ -21,6 +21,7 @@ mod load_ws;
 mod pacer;
 mod plan;
 mod report;
+mod sm;
 mod spec;
 mod stages;
 mod tally;
@@ -55,7 +56,7 @@ pub(crate) struct DoorsOptions {
     /// The binary to measure; `cargo xtask bench doors` builds and names it.
     #[arg(long, value_name = "FILE")]
     heng: PathBuf,
-    /// Only these parts: orders, push, decode.
+    /// Only these parts: orders, push, decode, sm.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -117,6 +118,15 @@ async fn measure(options: &DoorsOptions, report: &mut Report, step: &dyn Fn(&str
         let broker = Broker::start(&options.heng, &folder.0.join("push"), &plan.push()).await?;
         stages::push(&plan, &broker, report, step).await?;
         broker.stop().await?;
+    }
+    if options.wants("sm") {
+        step("a plain broker and one with SM everywhere");
+        let plain = Broker::start(&options.heng, &folder.0.join("plain"), &plan.orders()).await?;
+        let papers = sm::papers(&options.heng, &folder.0.join("sm"))?;
+        let sealed = Broker::start_with(&options.heng, &folder.0.join("sm"), &plan.orders(), Some(papers)).await?;
+        report.sm = Some(sm::measure(&plan, &plain, &sealed).await?);
+        plain.stop().await?;
+        sealed.stop().await?;
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use heng_runtime::LatencyHistogram;
 use serde::{Deserialize, Serialize};
 
+use super::sm::Tls;
+
 /// A client account that a generator may use.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Client {
@@ -42,6 +44,8 @@ pub(crate) struct OrderLoad {
     /// CompIDs of our side, one for each FIX session.
     pub(crate) senders: Vec<String>,
     pub(crate) target: String,
+    /// Papers, if the FIX door speaks SM.
+    pub(crate) tls: Option<Tls>,
     /// Seconds at the beginning that are not counted.
     pub(crate) warm_s: f64,
     pub(crate) seconds: f64,

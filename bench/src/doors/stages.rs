@@ -80,10 +80,16 @@ fn order_load(broker: &Broker, door: Door, how: Offer, (warm_s, seconds): (f64, 
         connections: REST_CONNECTIONS,
         senders: senders(FIX_SESSIONS),
         target: target(),
+        tls: if door == Door::Fix { broker.tls.clone() } else { None },
         warm_s,
         seconds,
         seed: number,
     })
+}
+
+/// Orders through the FIX door.
+pub(super) fn fix_load(broker: &Broker, how: Offer, times: (f64, f64)) -> io::Result<OrderLoad> {
+    order_load(broker, Door::Fix, how, times)
 }
 
 /// What the order stages share.

@@ -21,6 +21,7 @@ fn load(listener: &TcpListener, how: Offer, connections: usize, seconds: f64) ->
         how,
         connections,
         senders: (1..=connections).map(|number| format!("BENCH{number}")).collect(),
+        tls: None,
         target: "HENG".into(),
         warm_s: 0.0,
         seconds,

@@ -21,6 +21,7 @@ from .errors import (
     RateLimited,
     Refused,
     ServerError,
+    StepUpNeeded,
     TransportError,
     Unauthenticated,
     Unavailable,
@@ -34,7 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApiError", "AsyncClient", "BadRequest", "BearerToken", "Book", "Client", "Conflict", "Credential", "DecodeError",
     "Ed25519Key", "FieldError", "Forbidden", "HengError", "HmacKey", "Level", "MarketChange", "MarketTrade",
-    "NotFound", "OutcomeUnknown", "RateLimited", "Refused", "RetryPolicy", "ServerError", "TransportError",
+    "NotFound", "OutcomeUnknown", "RateLimited", "Refused", "RetryPolicy", "ServerError", "StepUpNeeded", "TransportError",
     "Unauthenticated", "Unavailable", "new_client_order_id", "signing_input", "totp",
 ]
 __all__ += _models

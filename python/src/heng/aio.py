@@ -10,7 +10,7 @@ import secrets
 import time
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, AsyncGenerator, AsyncIterator, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
+from typing import Any, AsyncGenerator, AsyncIterator, Callable, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -20,7 +20,8 @@ from . import models as m
 from .book import Book, MarketChange
 from .decode import decode
 from .errors import (
-    ApiError, BadRequest, HengError, NotFound, OutcomeUnknown, Refused, TransportError, error_of, outcome_is_unknown,
+    ApiError, BadRequest, HengError, NotFound, OutcomeUnknown, Refused, StepUpNeeded, TransportError, error_of,
+    outcome_is_unknown,
 )
 from .retry import RetryPolicy, is_passing
 from .signing import BearerToken, Credential
@@ -90,6 +91,10 @@ class AsyncClient:
     ``base_url`` is the server's address, for example ``http://127.0.0.1:8080``. ``token`` is a bearer token; an API
     key is given as ``credential`` (:class:`heng.HmacKey`, :class:`heng.Ed25519Key`). Without either, call
     :meth:`sign_in`.
+
+    A person who signed in proves grave operations afresh, for exactly what will happen. ``step_up`` is called with it
+    (:class:`heng.models.StepUp`) and returns the one-time code or password that ``means`` asks for; without it such
+    operations raise :class:`heng.StepUpNeeded`. Passkeys are for browsers.
     """
 
     def __init__(
@@ -101,10 +106,12 @@ class AsyncClient:
         retry: Optional[RetryPolicy] = None,
         timeout_s: float = 10.0,
         http_options: Optional[Mapping[str, Any]] = None,
+        step_up: Optional[Callable[[m.StepUp], str]] = None,
     ) -> None:
         self._base = base_url.rstrip("/")
         self.credential: Optional[Credential] = BearerToken(token) if token else credential
         self.retry = retry or RetryPolicy()
+        self.step_up = step_up
         self._timeout_s = timeout_s
         self._http = io.http(httpx.Timeout(timeout_s), http_options or {})
         self._trade_date: Optional[str] = None
@@ -139,7 +146,20 @@ class AsyncClient:
         told = {"accept": "application/json", **(headers or {})}
         if content:
             told.setdefault("content-type", "application/json")
-        return await self._exchange(method, target, content, told)
+        try:
+            return await self._exchange(method, target, content, told)
+        except StepUpNeeded as error:
+            if self.step_up is None or not error.operation:
+                raise
+            told["step-up"] = await self._prove(self.step_up, error.operation, target, content)
+            return await self._exchange(method, target, content, told)
+
+    async def _prove(self, ask: Callable[[m.StepUp], str], operation: str, target: str, content: bytes) -> str:
+        wish = {"operation": operation, "target": target, "body": content.decode()}
+        begun = decode(m.StepUp, await self._once("POST", "/v1/step-up", body=wish))
+        proof = {"code" if begun.means == "totp" else "password": ask(begun)}
+        given = await self._once("POST", f"/v1/step-up/{quote(begun.id, safe='')}", body=proof)
+        return str(given["step_up"])
 
     async def _exchange(self, method: str, target: str, content: bytes, headers: Mapping[str, str]) -> Any:
         request = self._request(method, target, content, headers)
@@ -185,7 +205,8 @@ class AsyncClient:
     # Who
 
     async def sign_in(self, user: str, password: str, totp: Optional[str] = None) -> m.SignIn:
-        """Signs in; the token is used from then on. With ``totp_required`` in the answer, call again with a code."""
+        """Signs in; the token is used from then on. With ``totp_required`` in the answer, call again with a code;
+        with ``password_change_required``, call :meth:`change_password` before anything else."""
         body = _given(user=user, password=password, totp=totp)
         answer = decode(m.SignIn, await self._call("POST", "/v1/sign-in", body=body, repeatable=False))
         if answer.token:
@@ -214,9 +235,14 @@ class AsyncClient:
         """Confirms the second factor by a code of it."""
         await self._call("POST", "/v1/me/totp/confirm", body={"code": code}, repeatable=False)
 
-    async def remove_totp(self, code: str) -> None:
-        """Removes the second factor; staff may not."""
-        await self._call("DELETE", _target("/v1/me/totp", {"code": code}), repeatable=False)
+    async def remove_totp(self) -> None:
+        """Removes the one-time codes, which takes a fresh proof (``step_up``), and ends other sessions; staff may not."""
+        await self._call("DELETE", "/v1/me/totp", repeatable=False)
+
+    async def use_password_reset(self, user: str, code: str, new_password: str) -> None:
+        """Chooses a new password with a code that staff made; all sessions of the user end."""
+        body = {"user": user, "code": code, "new_password": new_password}
+        await self._call("POST", "/v1/password-reset", body=body, repeatable=False)
 
     async def sessions(
         self, *, user: Optional[Id] = None, limit: Optional[int] = None, before: Optional[Id] = None

@@ -83,6 +83,16 @@ class Forbidden(ApiError):
     """The policy says no."""
 
 
+class StepUpNeeded(Forbidden):
+    """This takes a fresh proof for exactly this request: give the client a ``step_up``."""
+
+    @property
+    def operation(self) -> str:
+        """The operation, as ``POST /v1/step-up`` takes it; empty if the caller has nothing to prove it with."""
+        told = self.document.get("step_up")
+        return str(told.get("operation", "")) if isinstance(told, Mapping) else ""
+
+
 class NotFound(ApiError):
     """There is no such thing."""
 
@@ -139,6 +149,8 @@ def error_of(status: int, document: Mapping[str, Any], retry_after: Optional[flo
     # Reject codes up to 899 come from the broker's checks; the doors' own begin at 900.
     if status in (409, 422) and isinstance(code, int) and code < 900 and code != _KEY_REUSED:
         kind = Refused
+    if document.get("code_name") == "StepUpNeeded":
+        kind = StepUpNeeded
     return kind(status, document, retry_after)
 
 

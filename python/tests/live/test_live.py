@@ -14,8 +14,9 @@ import pytest
 
 from heng import (
     AsyncClient, BadRequest, Client, Conflict, Ed25519Key, Forbidden, HmacKey, Instrument, NotFound, Refused,
-    Unauthenticated, new_client_order_id, totp,
+    StepUpNeeded, Unauthenticated, new_client_order_id, totp,
 )
+from heng.models import StepUp
 
 
 def buy(account: str, instrument: Instrument, **more: Any) -> Dict[str, Any]:
@@ -218,11 +219,22 @@ def test_api_keys_sign_every_request(ready: Dict[str, Any], url: str, account: s
     with Client(url) as person:
         # Only a person who signed in makes keys.
         person.sign_in(ready["client"]["user"], ready["client"]["password"])
+        with pytest.raises(StepUpNeeded):
+            person.create_api_key("without a fresh proof")
+        read: List[str] = []
+
+        def prove(asked: StepUp) -> str:
+            assert asked.means == "password"
+            read.append(asked.text.en)
+            return str(ready["client"]["password"])
+
+        person.step_up = prove
         pair = Ed25519Key.generate()
         made = person.create_api_key(
             "live test", kind="ed25519", public_key=pair.public_key, scopes=["order.read"], days=1,
             idempotency_key=new_client_order_id(),
         )
+        assert read[0].startswith("Make an API key\nName: live test\n"), read
         pair.key_id = made.id
         with Client(url, credential=pair) as signed:
             signed.orders(account, limit=1)

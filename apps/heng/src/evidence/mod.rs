@@ -20,6 +20,7 @@ use heng_transport::{AskRequest, ask};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::at_rest::AtRest;
 use crate::serve::config::Config;
 use crate::serve::process;
 use crate::show::say;
@@ -189,17 +190,22 @@ fn archive(place: &Where, runtime: &Runtime) -> anyhow::Result<Archive> {
         "sqlite" => StoreUrl::Sqlite(owned.clone()),
         server => server.parse()?,
     };
-    let source = Arc::new(FolderSource::new(place.core_data.as_deref().unwrap_or(data)));
+    let keys = config.keys.url.as_deref();
+    let source = Arc::new(FolderSource::new(place.core_data.as_deref().unwrap_or(data), keys)?);
+    let tables = AtRest::open(data, keys)?.tables();
     runtime.block_on(async {
         let has_trail = config.store.url != "sqlite" || owned.join("identity.db").exists();
         let trail = if has_trail {
             let options = IdentityOptions::default();
-            let opened = Identity::open(&url.store("identity"), options, Arc::new(SystemClock)).await;
+            let opened =
+                Identity::open(&url.store("identity").sealed_by(tables.clone()), options, Arc::new(SystemClock)).await;
             Some(opened.context("open the trail of actions")? as Arc<dyn ActionSource>)
         } else {
             None
         };
-        Archive::open(&url.store("compliance"), &folder, source, trail).await.context("open the evidence log")
+        Archive::open(&url.store("compliance").sealed_by(tables), &folder, source, trail)
+            .await
+            .context("open the evidence log")
     })
 }
 

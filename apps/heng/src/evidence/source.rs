@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use heng_core::{CoreError, EventTail, Layout};
-use heng_journal::{OsStorage, Storage};
+use heng_journal::Storage;
 use heng_model::Seq;
 use heng_ports::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
 
+use crate::at_rest::AtRest;
 use crate::ends;
 
 /// See above.
@@ -17,8 +18,8 @@ pub(super) struct FolderSource {
 }
 
 impl FolderSource {
-    pub(super) fn new(data: &Path) -> Self {
-        Self { storage: OsStorage::shared(), layout: Layout::new(data) }
+    pub(super) fn new(data: &Path, keys: Option<&str>) -> anyhow::Result<Self> {
+        Ok(Self { storage: AtRest::open(data, keys)?.storage(), layout: Layout::new(data) })
     }
 }
 

@@ -12,9 +12,14 @@ use heng_model::{PartitionId, Seq};
 use heng_security::evidence::{Algorithm, VerifierKey};
 use heng_security::tls::{Door, LinkPapers, PemFiles};
 use heng_trading::{FixVenueOptions, VenueTimes};
-use heng_transport::ServerOptions;
 use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
+use heng_transport::{Front, Network, ProxyHeader, ServerOptions};
 use serde::Deserialize;
+
+use super::fix_proof;
+use super::identity_config::IdentityConfig;
+use super::logs::LogConfig;
+use super::venue_tls::VenueTls;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -38,6 +43,12 @@ pub struct Config {
     pub venues: VenuesConfig,
     /// The evidence log.
     pub evidence: EvidenceConfig,
+    /// Keys of what is stored.
+    pub keys: KeysConfig,
+    /// Passkeys and fresh proofs.
+    pub identity: IdentityConfig,
+    /// The log of the process.
+    pub log: LogConfig,
 }
 
 /// `[evidence]`.
@@ -84,6 +95,13 @@ pub struct HttpConfig {
     pub address: SocketAddr,
     /// Certificates; with any of them the door speaks TLS only.
     pub tls: Option<DoorTls>,
+    /// Who ends TLS in front of this door, in words for auditors: `nginx on 10.0.0.5`. Without it a plain door beyond
+    /// loopback is refused in production. With it cookies and headers are those of TLS; name the proxies as well.
+    pub tls_ends_at: Option<String>,
+    /// Proxies whose word about a caller's address is taken: addresses and networks like 10.1.0.0/16.
+    pub trusted_proxies: Vec<String>,
+    /// Where they tell it: x-forwarded-for or forwarded (RFC 7239). Default: x-forwarded-for.
+    pub proxy_header: ProxyHeaderName,
     /// Requests a second of one principal; twice as many in a burst.
     pub principal_per_s: NonZeroU32,
     /// Requests a second of one address without a good credential, sign-ins and requests for tokens among them; of
@@ -115,6 +133,9 @@ impl Default for HttpConfig {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8600)),
             tls: None,
+            tls_ends_at: None,
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeaderName::ForwardedFor,
             principal_per_s: NonZeroU32::new(2_000).expect("not zero"),
             stranger_per_s: NonZeroU32::new(50).expect("not zero"),
             connections_max: 16_384,
@@ -145,6 +166,35 @@ impl HttpConfig {
         }
     }
 
+    /// What stands in front of the door. Whoever is no proxy has been refused by `check`.
+    #[must_use]
+    pub fn front(&self) -> Front {
+        let header = match self.proxy_header {
+            ProxyHeaderName::ForwardedFor => ProxyHeader::ForwardedFor,
+            ProxyHeaderName::Forwarded => ProxyHeader::Forwarded,
+        };
+        let trusted = self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect();
+        Front { trusted, header, secured: self.tls_ends_at.is_some() || self.tls.is_some() }
+    }
+
+    /// Whether browsers reach the door under TLS.
+    #[must_use]
+    pub const fn is_secured(&self) -> bool {
+        self.tls_ends_at.is_some() || self.tls.is_some()
+    }
+
+    fn check_front(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.trusted_proxies.len() <= 64, "http.trusted_proxies: at most 64");
+        for text in &self.trusted_proxies {
+            text.parse::<Network>().map_err(|wrong| anyhow::anyhow!("http.trusted_proxies: {text} {wrong}"))?;
+        }
+        anyhow::ensure!(
+            self.tls_ends_at.is_none() || !self.trusted_proxies.is_empty(),
+            "http.tls_ends_at: name the proxies in http.trusted_proxies as well, or all callers have their address"
+        );
+        Ok(())
+    }
+
     /// As market data takes it.
     #[must_use]
     pub fn push(&self) -> PushLimits {
@@ -164,6 +214,7 @@ impl HttpConfig {
 
     fn check(&self) -> anyhow::Result<()> {
         self.tls.as_ref().map_or(Ok(()), |tls| tls.check("http.tls"))?;
+        self.check_front()?;
         anyhow::ensure!(
             self.requests_max >= 1 && self.requests_max < self.connections_max,
             "http.requests_max must be at least 1 and below http.connections_max"
@@ -181,6 +232,17 @@ impl HttpConfig {
     }
 }
 
+/// Headers in which proxies tell where a request came from.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum ProxyHeaderName {
+    /// `X-Forwarded-For`.
+    #[serde(rename = "x-forwarded-for")]
+    ForwardedFor,
+    /// `Forwarded` of RFC 7239.
+    #[serde(rename = "forwarded")]
+    Forwarded,
+}
+
 /// `[fix]`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -189,13 +251,21 @@ pub struct FixConfig {
     pub address: SocketAddr,
     /// Certificates; with any of them the door speaks TLS only.
     pub tls: Option<DoorTls>,
+    /// Who ends TLS in front of this door, in words for auditors; without it a plain door beyond loopback is refused in
+    /// production.
+    pub tls_ends_at: Option<String>,
     /// The sessions; none = one demo session where there are demo clients.
     pub sessions: Vec<FixSession>,
 }
 
 impl Default for FixConfig {
     fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8610)), tls: None, sessions: Vec::new() }
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8610)),
+            tls: None,
+            tls_ends_at: None,
+            sessions: Vec::new(),
+        }
     }
 }
 
@@ -223,6 +293,16 @@ pub struct FixSession {
     /// Sign-in name of the principal for whom a session acts that trades or hears drop copies; none = the first demo
     /// client.
     pub user: Option<String>,
+    /// What the counterparty's Logon must bring as Password (554): `file:PATH` or `env:NAME` of the password or its
+    /// argon2id hash; none = no password.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// What it must bring beside it as Username (553); none = any.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// SHA-256 of the certificates (DER) one of which it must show in the TLS handshake; empty = none is asked for.
+    #[serde(default)]
+    pub client_certificate_sha256: Vec<String>,
 }
 
 const fn heartbeat_s() -> u32 {
@@ -242,6 +322,9 @@ impl FixSession {
             reset_on_logon: false,
             application: FixApplicationKind::Trading,
             user: None,
+            password: None,
+            username: None,
+            client_certificate_sha256: Vec::new(),
         }
     }
 
@@ -337,10 +420,32 @@ impl DoorTls {
     /// # Errors
     /// If a file cannot be used.
     pub fn open(&self, protocols: &[&str]) -> anyhow::Result<Door> {
-        let usual = pair(self.certificate.as_ref(), self.key.as_ref());
-        let national = pair(self.sm2_certificate.as_ref(), self.sm2_key.as_ref());
+        let (usual, national) = self.pairs();
         Ok(Door::open(usual.as_ref(), national.as_ref(), protocols)?)
     }
+
+    /// The same for a door that asks callers for a certificate of their own.
+    ///
+    /// # Errors
+    /// If a file cannot be used.
+    pub fn open_asking(&self, protocols: &[&str]) -> anyhow::Result<Door> {
+        let (usual, national) = self.pairs();
+        Ok(Door::asking(usual.as_ref(), national.as_ref(), protocols)?)
+    }
+
+    fn pairs(&self) -> (Option<PemFiles>, Option<PemFiles>) {
+        let usual = pair(self.certificate.as_ref(), self.key.as_ref());
+        (usual, pair(self.sm2_certificate.as_ref(), self.sm2_key.as_ref()))
+    }
+}
+
+/// `[keys]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// The master key of the data folder's key ring, as `heng keys` takes it: `file:…`, `pkcs11:…` or `sdf:…`. With a
+    /// ring in the folder journal, event log and snapshots are encrypted; naming a master key without a ring is an error.
+    pub url: Option<String>,
 }
 
 /// `[store]`.
@@ -429,6 +534,10 @@ pub struct FixVenueConfig {
     /// Seconds that an order may wait for the venue to come back; then it is refused.
     #[serde(default = "waiting_max_s")]
     pub waiting_max_s: u64,
+    /// TLS towards its gateways.
+    pub tls: Option<VenueTls>,
+    /// Who makes TLS of what we send in the clear, where that is not this process: a leased line's cipher machine, a proxy.
+    pub tls_begins_at: Option<String>,
 }
 
 fn fix44() -> String {
@@ -443,22 +552,24 @@ const fn waiting_max_s() -> u64 {
     30
 }
 
+/// Whoever stands in for TLS of ours has a name.
+fn named(key: &str, who: Option<&str>) -> anyhow::Result<()> {
+    let fits = who.is_none_or(|who| (1..=200).contains(&who.trim().chars().count()));
+    anyhow::ensure!(fits, "{key}: 1 to 200 characters");
+    Ok(())
+}
+
 impl FixVenueConfig {
     /// As the adapter takes it; its notes are kept in `folder`.
-    #[must_use]
-    pub fn options(&self, folder: PathBuf) -> FixVenueOptions {
-        FixVenueOptions {
+    ///
+    /// # Errors
+    /// If a certificate or key cannot be used.
+    pub fn options(&self, folder: PathBuf) -> anyhow::Result<FixVenueOptions> {
+        Ok(FixVenueOptions {
+            tls: self.tls.as_ref().map(VenueTls::open).transpose()?,
             name: self.name.clone(),
             partition: PartitionId(self.partition),
-            session: FixSessionConfig {
-                begin: self.begin.clone(),
-                default_appl_ver: None,
-                sender: self.sender.clone(),
-                target: self.target.clone(),
-                heartbeat_s: self.heartbeat_s,
-                reset_on_logon: self.reset_on_logon,
-                application: FixApplicationKind::Trading,
-            },
+            session: self.session(),
             addresses: self.addresses.clone(),
             pauses: (Duration::from_millis(100), Duration::from_secs(5)),
             account: self.account.clone(),
@@ -470,15 +581,38 @@ impl FixVenueConfig {
                 waiting_max: Duration::from_secs(self.waiting_max_s),
                 ..VenueTimes::default()
             },
+        })
+    }
+
+    fn session(&self) -> FixSessionConfig {
+        FixSessionConfig {
+            begin: self.begin.clone(),
+            default_appl_ver: None,
+            sender: self.sender.clone(),
+            target: self.target.clone(),
+            heartbeat_s: self.heartbeat_s,
+            reset_on_logon: self.reset_on_logon,
+            application: FixApplicationKind::Trading,
         }
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    fn check(&self, production: bool) -> anyhow::Result<()> {
         let plain = !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         anyhow::ensure!(plain, "venues.fix.name {:?}: letters, digits and - only", self.name);
         anyhow::ensure!(self.partition != 0, "venues.fix.partition: 0 is the core's own");
         anyhow::ensure!(!self.addresses.is_empty(), "venues.fix.addresses: at least one");
-        self.options(PathBuf::new()).session.identity()?;
+        self.session().identity()?;
+        if let Some(tls) = &self.tls {
+            tls.check().context("venues.fix.tls")?;
+        }
+        named("venues.fix.tls_begins_at", self.tls_begins_at.as_deref())?;
+        let near = self.addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
+        anyhow::ensure!(
+            !production || near || self.tls.is_some() || self.tls_begins_at.is_some(),
+            "venues.fix {}: its addresses are not loopback and nothing encrypts: with production = true give it \
+             [venues.fix.tls], or name who makes TLS in tls_begins_at",
+            self.name
+        );
         Ok(())
     }
 }
@@ -507,13 +641,36 @@ impl Config {
         path.map_or_else(|| Ok(Self::default()), Self::read)
     }
 
+    /// Money and personal data never leave the machine in the clear: a plain door beyond loopback needs a name for who
+    /// ends TLS before it (GB/T 39786, communication security).
+    fn check_doors(&self) -> anyhow::Result<()> {
+        let (http, fix) = (&self.http, &self.fix);
+        let doors = [
+            ("http", http.address, http.tls.is_some() || http.tls_ends_at.is_some()),
+            ("fix", fix.address, fix.sessions.is_empty() || fix.tls.is_some() || fix.tls_ends_at.is_some()),
+        ];
+        for (name, address, guarded) in doors {
+            anyhow::ensure!(
+                !self.production || guarded || address.ip().to_canonical().is_loopback(),
+                "{name}.address {address} is not loopback and the door is plain: with production = true give it \
+                 [{name}.tls], or name who ends TLS before it in {name}.tls_ends_at"
+            );
+        }
+        named("http.tls_ends_at", http.tls_ends_at.as_deref())?;
+        named("fix.tls_ends_at", fix.tls_ends_at.as_deref())
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         self.http.check()?;
+        self.identity.check(self.production)?;
+        self.log.check()?;
+        self.check_doors()?;
         anyhow::ensure!(self.fix.sessions.len() <= 1_000, "fix.sessions: at most 1000");
         for session in &self.fix.sessions {
             session.session().identity()?;
         }
-        self.venues.fix.iter().try_for_each(FixVenueConfig::check)?;
+        fix_proof::check(&self.fix, self.production)?;
+        self.venues.fix.iter().try_for_each(|venue| venue.check(self.production))?;
         anyhow::ensure!(self.evidence.witnesses.len() <= 16, "evidence.witnesses: at most 16");
         self.evidence.witnesses.iter().try_for_each(|witness| witness.witness().map(drop))?;
         heng_trading::check_internal_licence(self.production, self.venues.internal.licensed)?;
@@ -591,5 +748,44 @@ mod tests {
         let venue = "[[venues.fix]]\nname = \"sse\"\nsender = \"A\"\ntarget = \"B\"\naddresses = [\"127.0.0.1:1\"]";
         check(&format!("{venue}\npartition = 0"), "venues.fix.partition");
         assert_eq!(Config::parse(&format!("{venue}\npartition = 1")).expect("a venue").venues.fix.len(), 1);
+    }
+
+    #[test]
+    fn plain_doors_beyond_loopback_are_refused_in_production() {
+        let base = "production = true\n[venues.internal]\nlicensed = true\n";
+        let session = "[[fix.sessions]]\nbegin = \"FIX.4.4\"\nsender = \"A\"\ntarget = \"B\"\n";
+        let echo = "application = \"echo\"\n";
+        check(&format!("{base}[http]\naddress = \"0.0.0.0:443\""), "http.tls_ends_at");
+        check(&format!("{base}[fix]\naddress = \"10.0.0.1:8610\"\n{session}"), "fix.tls_ends_at");
+        let proxy = "tls_ends_at = \"nginx on 10.0.0.5\"";
+        check(&format!("{base}[http]\naddress = \"0.0.0.0:80\"\n{proxy}"), "http.trusted_proxies");
+        check("[http]\ntrusted_proxies = [\"10.0.0.0/40\"]", "http.trusted_proxies: 10.0.0.0/40");
+        check("[http]\ntrusted_proxies = [\"10.0.0.5\"]\ntls_ends_at = \" \"", "1 to 200");
+        check("[log]\nfiles = 0", "log.files");
+        let venue = "[[venues.fix]]\nname = \"x\"\npartition = 1\nsender = \"A\"\ntarget = \"B\"\n";
+        let (far, near) = ("addresses = [\"10.0.0.5:9876\"]\n", "addresses = [\"127.0.0.1:9876\"]\n");
+        let tls = "[venues.fix.tls]\nserver_name = \"gw.example\"\nauthorities = \"ca.pem\"\n";
+        check(&format!("{base}{venue}{far}"), "tls_begins_at");
+        check(&format!("{base}{venue}{far}tls_begins_at = \" \""), "1 to 200");
+        check(&format!("{venue}{near}{tls}key = \"a\""), "together");
+        check(&format!("{venue}{near}{}", tls.replace("gw.example", "gw..example")), "server_name");
+        check("[log]\nformat = \"xml\"", "unknown variant");
+        for good in [
+            "[http]\naddress = \"0.0.0.0:8600\"".to_owned(),
+            base.to_owned(),
+            format!("{base}[http]\naddress = \"[::1]:80\""),
+            format!("{base}[fix]\naddress = \"10.0.0.1:8610\""),
+            format!("{base}[http]\naddress = \"0.0.0.0:80\"\n{proxy}\ntrusted_proxies = [\"10.0.0.5\"]"),
+            format!("{base}[fix]\naddress = \"10.0.0.1:8610\"\ntls_ends_at = \"stunnel on 10.0.0.1\"\n{session}{echo}"),
+            format!("{base}{venue}{far}{tls}"),
+            format!("{base}{venue}{far}tls_begins_at = \"the line's cipher machine\""),
+            format!("{base}{venue}{near}"),
+            format!("{base}[http]\naddress = \"0.0.0.0:443\"\n[http.tls]\ncertificate = \"a\"\nkey = \"b\""),
+        ] {
+            Config::parse(&good).expect(&good);
+        }
+        let proxied = "[http]\nproxy_header = \"forwarded\"\ntrusted_proxies = [\"10.0.0.5\"]\ntls_ends_at = \"it\"";
+        let front = Config::parse(proxied).expect("a good file").http.front();
+        assert_eq!((front.trusted.len(), front.header, front.secured), (1, ProxyHeader::Forwarded, true));
     }
 }

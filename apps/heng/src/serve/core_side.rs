@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use heng_core::{Core, CorePort, Layout, RecordSource, Replica, ReplicaPort};
-use heng_journal::{OsStorage, Storage};
+use heng_journal::Storage;
 use heng_model::Seq;
 use tokio::sync::watch;
 
+use crate::at_rest::AtRest;
 use crate::up::begin::{self, Found, WorldAsk};
 use crate::up::clock::MarketClock;
 use crate::up::flow::LiveFlow;
@@ -45,8 +46,13 @@ pub(crate) struct CoreSide {
 
 impl CoreSide {
     /// Recovers the core in `data`, or begins a new world.
-    pub(crate) fn open(data: &Path, ask: &WorldAsk, demo_clients: Option<u32>) -> anyhow::Result<Self> {
-        let (storage, clock) = (OsStorage::shared(), Arc::new(MarketClock::new()));
+    pub(crate) fn open(
+        data: &Path,
+        at_rest: &AtRest,
+        ask: &WorldAsk,
+        demo_clients: Option<u32>,
+    ) -> anyhow::Result<Self> {
+        let (storage, clock) = (at_rest.storage(), Arc::new(MarketClock::new()));
         let core = begin::start_core(data, &storage, &clock)?;
         let port = core.port();
         let mut notes = core.warnings().to_vec();

@@ -104,7 +104,7 @@ pub(crate) async fn make(
     let staff_token = sessions.pop().context("the staff has a session")?;
     let key =
         NewKey { name: "demo".into(), kind: KeyKind::Hmac, scopes: Vec::new(), networks: Vec::new(), expires_at: None };
-    let key = identity.make_key(None, passwords[0].id, key).await?;
+    let key = identity.renew_key(passwords[0].id, key).await?;
     let secret = key.secret.context("a key with a shared secret has one")?;
     let partner = partner(identity, accounts).await?;
     let (client_id, client_secret) = (&partner.client_id, partner.client_secret.expose());

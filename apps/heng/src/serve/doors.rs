@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use heng_compliance::{Compliance, ComplianceOptions};
 use heng_core::Layout;
-use heng_identity::{Identity, IdentityOptions};
+use heng_identity::Identity;
 use heng_marketdata::{MarketData, MarketOptions, Past};
 use heng_model::{RejectCode, UnixNanos};
-use heng_ports::{ActionSource, CoreStatus, CoreWatch, LatencyPoints};
+use heng_ports::{ActionSource, ActionTrail, CoreStatus, CoreWatch, ExportSource, LatencyPoints, Turned, TurnedAway};
 use heng_runtime::{SystemClock, raise_descriptors};
 use heng_store::{Opened, StoreOptions, StoreUrl};
 use heng_trading::{
@@ -18,7 +18,9 @@ use heng_trading::{
     TradingView, ViewOptions, ViewReader, ViewStatus,
 };
 use heng_transport::fix::FixApplicationKind;
-use heng_transport::{Check, ChooseTls, Health, Metrics, RateLimits, Server, ServerOptions, TransportError};
+use heng_transport::{
+    Check, ChooseTls, HandshakeFailed, Health, Metrics, RateLimits, Server, ServerOptions, TransportError,
+};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -27,12 +29,14 @@ use tokio::task::JoinHandle;
 use super::config::{Config, DoorTls, FixSession, HttpConfig, WitnessConfig};
 use super::face::CoreFace;
 use super::fix_door::{FixCounts, FixDoor, FixTeller};
+use super::fix_proof::Counterparties;
 use super::logs::Lines;
 use super::process::stopped;
 use super::roles::Roles;
 use super::system::{self, Counts, System, SystemParts};
 use super::venues::{self, Teller};
-use super::{console, demo};
+use super::{console, demo, identity_config, keys_api};
+use crate::at_rest::AtRest;
 use crate::witness::DemoWitnesses;
 
 /// Symbols that the ready file tells at most.
@@ -43,6 +47,7 @@ const START_ATTEMPTS_MAX: u32 = 4;
 /// What the doors are opened with.
 pub(crate) struct DoorsAsk<'a> {
     pub(crate) data: PathBuf,
+    pub(crate) at_rest: AtRest,
     pub(crate) config: &'a Config,
     pub(crate) keep_days: u32,
     pub(crate) face: CoreFace,
@@ -74,6 +79,7 @@ pub(crate) struct DoorsSide {
     desk: Arc<FixDesk>,
     fix: Option<FixDoor>,
     data: PathBuf,
+    at_rest: AtRest,
     config: Config,
     demo_clients: Option<u32>,
     reader: ViewReader,
@@ -94,17 +100,18 @@ impl DoorsSide {
     pub(crate) fn open(ask: DoorsAsk<'_>, runtime: &Runtime) -> anyhow::Result<Self> {
         let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
         let http = &ask.config.http;
-        let server = runtime.block_on(Server::bind(server_options(http), Arc::clone(&metrics), health.clone()))?;
-        let tls = outside_tls(http.tls.as_ref(), &["h2", "http/1.1"])?;
-        let server = if let Some(tls) = tls { server.with_tls(tls) } else { server };
+        let server = runtime.block_on(bind(http, &metrics, &health))?;
         let mut notes = Vec::new();
         let identity = runtime.block_on(open_identity(&ask))?;
+        let server = server.telling_failed_handshakes(handshakes(&identity, "http"));
         let view = runtime.block_on(open_view(&ask, &mut notes))?;
         let market = runtime.block_on(open_market(&ask, &mut notes))?;
         market.watch(&metrics, &health);
-        let compliance = runtime.block_on(open_compliance(&ask, &identity))?;
-        compliance.watch(&metrics, &health);
         let (status, reader) = (view.status(), view.reader());
+        let compliance = runtime.block_on(open_compliance(&ask, &identity, &reader))?;
+        compliance.watch(&metrics, &health);
+        identity.set_leaves(compliance.leaves());
+        identity.set_holds(compliance.holds());
         let (checks, terms) = runtime.block_on(open_side_files(&ask))?;
         let execution = Execution {
             port: Arc::clone(&ask.face.port),
@@ -128,6 +135,7 @@ impl DoorsSide {
             terms: terms.clone(),
             runtime: runtime.handle().clone(),
             folder: ask.data.join("fix").join("desk"),
+            seal: ask.at_rest.messages(),
         });
         Ok(Self {
             notes,
@@ -142,6 +150,7 @@ impl DoorsSide {
             desk,
             fix: None,
             data: ask.data,
+            at_rest: ask.at_rest,
             config: ask.config.clone(),
             demo_clients: ask.demo_clients,
             reader,
@@ -193,7 +202,12 @@ impl DoorsSide {
             let principal = runtime.block_on(demo::seat(&self.identity, session.user.as_deref()));
             seats.push((session.session(), if acts { Some(principal?) } else { None }));
         }
-        let door = FixDoor::open(&self.config.fix, seats, &self.desk, &self.data, runtime)?;
+        let known: Vec<_> =
+            sessions.iter().cloned().zip(seats.iter().map(|(_, principal)| principal.clone())).collect();
+        let known = Counterparties::new(&known, Arc::clone(&self.identity))?;
+        let failed = handshakes(&self.identity, "fix");
+        let door = FixDoor::open(&self.config.fix, seats, &self.desk, (&self.data, &self.at_rest), runtime)?;
+        let door = door.guarded(known, failed);
         let (address, first) = (door.address(), &sessions[0]);
         let told = |session: &FixSession| {
             serde_json::json!({
@@ -249,7 +263,7 @@ impl DoorsSide {
     fn begin_venues(&self, runtime: &Runtime) -> anyhow::Result<Vec<FixVenue>> {
         let mut venues = Vec::new();
         for venue in &self.config.venues.fix {
-            let options = venue.options(self.data.join("venues").join(&venue.name));
+            let options = venue.options(self.data.join("venues").join(&venue.name))?;
             let (port, source) = (Arc::clone(&self.face.port), Arc::clone(&self.face.source));
             let clock = Arc::new(heng_transport::fix::SystemClock::default());
             let begun = FixVenue::begin(&options, port, source, clock, runtime.handle(), self.stop.subscribe());
@@ -294,10 +308,12 @@ impl DoorsSide {
         let venue_api = venues::api(tellers, Arc::clone(&gatekeeper), Arc::clone(&limits));
         let api = system::api(Arc::clone(&system), Arc::clone(&gatekeeper), Arc::clone(&limits))
             .merge(venue_api)
+            .merge(keys_api::api(self.at_rest, Arc::clone(&gatekeeper), Arc::clone(&limits)))
             .merge(heng_marketdata::api(Arc::clone(&self.market), Arc::clone(&gatekeeper), Arc::clone(&limits)))
             .merge(heng_compliance::api(Arc::clone(&self.compliance), gatekeeper, Arc::clone(&limits)))
             .merge(heng_identity::api(Arc::clone(&self.identity), limits))
             .merge(trading);
+        self.identity.declare_step_ups(api.stepped_up());
         system.publish(&api);
         runtime.spawn(tick(system, self.stop.subscribe()));
         let mut serving = Vec::new();
@@ -313,6 +329,8 @@ impl DoorsSide {
             view: self.view,
             following: self.following,
             terms: self.terms,
+            checks: self.checks,
+            reader: self.reader,
             http,
             serving,
             venues,
@@ -329,6 +347,8 @@ pub(crate) struct Open {
     pub(crate) view: Arc<ViewStatus>,
     following: Vec<JoinHandle<()>>,
     terms: TermsStore,
+    checks: CheckLog,
+    reader: ViewReader,
     http: JoinHandle<Result<(), TransportError>>,
     serving: Vec<JoinHandle<()>>,
     venues: Vec<FixVenue>,
@@ -361,7 +381,13 @@ impl Open {
         for following in self.following {
             runtime.block_on(following).context("a task that follows the record ended")?;
         }
-        runtime.block_on(self.terms.close());
+        // A thread of SQLite that is still at work when the process ends would do so without its cipher, which goes first.
+        runtime.block_on(async {
+            self.terms.close().await;
+            self.checks.close().await;
+            self.reader.close().await;
+            self.market.close().await;
+        });
         Ok(())
     }
 }
@@ -469,19 +495,20 @@ pub(crate) fn outside_tls(tls: Option<&DoorTls>, protocols: &[&str]) -> anyhow::
     Ok(Some(Arc::new(move |hello| door.choose(hello))))
 }
 
-/// Where the services' own tables are.
-fn store_of(ask: &DoorsAsk<'_>, folder: PathBuf) -> anyhow::Result<StoreUrl> {
-    store_at(&ask.config.store.url, folder)
+/// Where the tables of a store are.
+fn place_of(ask: &DoorsAsk<'_>, folder: PathBuf, store: &str) -> anyhow::Result<StoreOptions> {
+    place_at(&ask.config.store.url, &ask.at_rest, folder, store)
 }
 
-fn store_at(url: &str, folder: PathBuf) -> anyhow::Result<StoreUrl> {
-    if url == "sqlite" { Ok(StoreUrl::Sqlite(folder)) } else { Ok(url.parse()?) }
+fn place_at(url: &str, at_rest: &AtRest, folder: PathBuf, store: &str) -> anyhow::Result<StoreOptions> {
+    let url = if url == "sqlite" { StoreUrl::Sqlite(folder) } else { url.parse()? };
+    Ok(url.store(store).sealed_by(at_rest.tables()))
 }
 
 async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Result<Arc<MarketData>> {
     let folder = Layout::new(&ask.data).derived;
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let place = store_of(ask, folder)?.store("marketdata");
+    let place = place_of(ask, folder, "marketdata")?;
     let usual = MarketOptions::at(place, Arc::clone(&ask.face.source));
     let options = MarketOptions { push: ask.config.http.push(), past: ask.past.clone(), ..usual };
     let (market, opened) = MarketData::open(options).await.context("open the tables of the market data role")?;
@@ -489,6 +516,21 @@ async fn open_market(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Res
         notes.push(format!("the tables of market data were of version {version} and are made again"));
     }
     Ok(market)
+}
+
+async fn bind(http: &HttpConfig, metrics: &Arc<Metrics>, health: &Health) -> anyhow::Result<Server> {
+    let server = Server::bind(server_options(http), Arc::clone(metrics), health.clone()).await?;
+    let tls = outside_tls(http.tls.as_ref(), &["h2", "http/1.1"])?;
+    Ok(if let Some(tls) = tls { server.with_tls(tls) } else { server }.behind(http.front()))
+}
+
+/// Tells the audit trail of handshakes that fail at the door `at`.
+fn handshakes(identity: &Arc<Identity>, at: &'static str) -> HandshakeFailed {
+    let gatekeeper = identity.gatekeeper();
+    Arc::new(move |address, detail| {
+        let what = TurnedAway::Handshake;
+        gatekeeper.turned_away(Turned { what, principal: None, address: Some(address), at, detail });
+    })
 }
 
 /// Starts the witnesses of a demonstration. Without them the log goes on, and says so.
@@ -505,10 +547,14 @@ fn begin_witnesses(data: &std::path::Path, compliance: &Compliance) -> Option<De
     }
 }
 
-async fn open_compliance(ask: &DoorsAsk<'_>, identity: &Arc<Identity>) -> anyhow::Result<Arc<Compliance>> {
+async fn open_compliance(
+    ask: &DoorsAsk<'_>,
+    identity: &Arc<Identity>,
+    reader: &ViewReader,
+) -> anyhow::Result<Arc<Compliance>> {
     let witnesses = ask.config.evidence.witnesses.iter().map(WitnessConfig::witness);
     let options = ComplianceOptions {
-        store: store_of(ask, ask.data.join("owned"))?.store("compliance"),
+        store: place_of(ask, ask.data.join("owned"), "compliance")?,
         folder: ask.data.join("evidence"),
         source: Arc::clone(&ask.face.source),
         actions: Some(Arc::clone(identity) as Arc<dyn ActionSource>),
@@ -516,22 +562,23 @@ async fn open_compliance(ask: &DoorsAsk<'_>, identity: &Arc<Identity>) -> anyhow
         origin: ask.config.evidence.origin.clone(),
         production: ask.config.production,
         witnesses: witnesses.collect::<anyhow::Result<_>>()?,
+        trail: Some(Arc::clone(identity) as Arc<dyn ActionTrail>),
+        exports: vec![Arc::clone(identity) as Arc<dyn ExportSource>, Arc::new(reader.clone())],
+        exports_folder: ask.data.join("exports"),
     };
     Compliance::open(options).await.context("open the tables of the compliance role")
 }
 
 /// Where the tables of the identity role are; their folder is made.
-pub(crate) fn identity_store(data: &Path, url: &str) -> anyhow::Result<StoreOptions> {
+pub(crate) fn identity_store(data: &Path, url: &str, at_rest: &AtRest) -> anyhow::Result<StoreOptions> {
     let folder = data.join("owned");
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    Ok(store_at(url, folder)?.store("identity"))
+    place_at(url, at_rest, folder, "identity")
 }
 
 async fn open_identity(ask: &DoorsAsk<'_>) -> anyhow::Result<Arc<Identity>> {
-    let place = identity_store(&ask.data, &ask.config.store.url)?;
-    let (address_per_s, name_per_s) = ask.config.http.sign_ins_per_s();
-    let secure_cookie = ask.config.http.tls.is_some();
-    let options = IdentityOptions { secure_cookie, address_per_s, name_per_s, ..IdentityOptions::default() };
+    let place = identity_store(&ask.data, &ask.config.store.url, &ask.at_rest)?;
+    let options = identity_config::options(ask.config)?;
     Identity::open(&place, options, Arc::new(SystemClock)).await.context("open the tables of the identity role")
 }
 
@@ -540,7 +587,7 @@ async fn open_view(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Resul
     let folder = Layout::new(&ask.data).derived;
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let path = folder.join("trading.db");
-    let file = store_of(ask, folder)?.store("trading");
+    let file = place_of(ask, folder, "trading")?;
     let options = ViewOptions { keep_days: ask.keep_days, ..ViewOptions::default() };
     let (view, opened) = TradingView::open(&file, options).await.with_context(|| {
         format!("open {}; it is derived from the event log: delete it, and it is made again", path.display())
@@ -560,13 +607,13 @@ async fn open_view(ask: &DoorsAsk<'_>, notes: &mut Vec<String>) -> anyhow::Resul
 /// Opens what the checks looked at, and how parents are driven. A file of checks that is ahead of the journal belongs to
 /// another one and is made again.
 async fn open_side_files(ask: &DoorsAsk<'_>) -> anyhow::Result<(CheckLog, TermsStore)> {
-    let file = store_of(ask, Layout::new(&ask.data).derived)?.store("trading_checks");
+    let file = place_of(ask, Layout::new(&ask.data).derived, "trading_checks")?;
     let (mut checks, _) = CheckLog::open(&file).await?;
     if checks.through().await? > ask.face.source.head() {
         drop(checks);
         checks = CheckLog::rebuild(&file).await?;
     }
-    let terms = TermsStore::open(&store_of(ask, ask.data.join("owned"))?.store("parents")).await?;
+    let terms = TermsStore::open(&place_of(ask, ask.data.join("owned"), "parents")?).await?;
     Ok((checks, terms))
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use heng_ports::{EventSource, Principal};
 use heng_trading::FixDesk;
+use heng_transport::HandshakeFailed;
 use heng_transport::fix::{
     EchoApplication, FileStore, FixAcceptor, FixAcceptorOptions, FixApplication, FixApplicationKind, FixLimits,
     FixParts, FixPhase, FixRole, FixSession, FixSessionConfig, MemoryStore, MessageStore, SystemClock,
@@ -16,8 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::config::FixConfig;
-use super::doors::outside_tls;
+use super::fix_proof::{self, Counterparties};
 use super::process::stopped;
+use crate::at_rest::AtRest;
 
 /// Bytes of sent messages that a session keeps for resends.
 const MESSAGES_MAX: u64 = 1 << 30;
@@ -53,12 +55,12 @@ impl FixDoor {
         settings: &FixConfig,
         seats: Vec<Seat>,
         desk: &Arc<FixDesk>,
-        data: &Path,
+        (data, at_rest): (&Path, &AtRest),
         runtime: &Runtime,
     ) -> anyhow::Result<Self> {
         let mut sessions = Vec::new();
         for (config, principal) in with_mirrors(seats) {
-            let session = open_session(&config, principal.clone(), desk, data)?;
+            let session = open_session(&config, principal.clone(), desk, (data, at_rest))?;
             match (config.application, principal) {
                 (FixApplicationKind::Trading, _) => desk.attach(&session),
                 (FixApplicationKind::DropCopy, Some(principal)) => desk.attach_copy(&session, principal),
@@ -68,9 +70,15 @@ impl FixDoor {
         }
         let options = FixAcceptorOptions::at(settings.address);
         let acceptor = runtime.block_on(FixAcceptor::bind(options, sessions.clone()))?;
-        let tls = outside_tls(settings.tls.as_ref(), &[])?;
+        let tls = fix_proof::tls(settings)?;
         let acceptor = if let Some(tls) = tls { acceptor.with_tls(tls) } else { acceptor };
         Ok(Self { acceptor, sessions })
+    }
+
+    /// Lets in only counterparties that prove who they are, where their sessions ask for it; `failed` hears of TLS
+    /// handshakes that fail.
+    pub(crate) fn guarded(self, by: Arc<Counterparties>, failed: HandshakeFailed) -> Self {
+        Self { acceptor: self.acceptor.with_gate(by).telling_failed_handshakes(failed), ..self }
     }
 
     /// The bound address.
@@ -125,7 +133,7 @@ fn open_session(
     config: &FixSessionConfig,
     principal: Option<Arc<Principal>>,
     desk: &Arc<FixDesk>,
-    data: &Path,
+    (data, at_rest): (&Path, &AtRest),
 ) -> anyhow::Result<Arc<FixSession>> {
     let id = config.identity()?;
     let application: Arc<dyn FixApplication> = match principal {
@@ -144,7 +152,8 @@ fn open_session(
         std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         let file = folder.join(name);
         let store = FileStore::open(&file, MESSAGES_MAX);
-        Box::new(store.with_context(|| format!("open the messages in {}", file.display()))?)
+        let store = store.with_context(|| format!("open the messages in {}", file.display()))?;
+        Box::new(store.sealed_by(at_rest.messages()))
     };
     let parts = FixParts {
         role: FixRole::Acceptor,

@@ -10,12 +10,21 @@ pub(crate) mod demo;
 pub(crate) mod doors;
 pub(crate) mod face;
 mod fix_door;
+mod fix_proof;
+pub mod identity_config;
+mod keys_api;
+mod log_files;
+mod log_line;
 pub(crate) mod logs;
+pub mod oidc_config;
 pub(crate) mod papers;
 pub(crate) mod process;
 pub(crate) mod ready;
 pub mod roles;
+pub(crate) mod secret_source;
+mod syslog;
 mod system;
+pub mod venue_tls;
 mod venues;
 
 use std::net::SocketAddr;
@@ -35,6 +44,7 @@ use heng_transport::LinkListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::at_rest::AtRest;
 use crate::show::say;
 use crate::up::begin::WorldAsk;
 use config::Config;
@@ -112,16 +122,18 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.ready_file {
         ready::clear(file)?;
     }
-    let lines = logs::start(&args.data, true)?;
+    let lines = logs::start(&args.data, true, &config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = process::stop_signals(&runtime)?;
     let papers = papers_of(args, &config)?;
-    let mut core = if args.role.has(Role::Core) { Some(open_core(args, &config)?) } else { None };
+    let at_rest = AtRest::open(&args.data, config.keys.url.as_deref())?;
+    let mut core = if args.role.has(Role::Core) { Some(open_core(args, &config, &at_rest)?) } else { None };
     let listening = core.as_ref().map(|core| listen(core, &config, &papers, &runtime, &stop)).transpose()?.flatten();
     let doors = if args.role.has_doors() {
         let (face, time) = face_of(core.as_ref(), &config, &papers, &runtime, &stop)?;
         let ask = DoorsAsk {
             data: args.data.clone(),
+            at_rest,
             config: &config,
             keep_days: 5,
             face,
@@ -152,7 +164,7 @@ fn papers_of(args: &ServeArgs, config: &Config) -> anyhow::Result<LinkPapers> {
     }
 }
 
-fn open_core(args: &ServeArgs, config: &Config) -> anyhow::Result<CoreSide> {
+fn open_core(args: &ServeArgs, config: &Config, at_rest: &AtRest) -> anyhow::Result<CoreSide> {
     let market = &config.market;
     let ask = WorldAsk {
         clients: Some(market.clients),
@@ -160,7 +172,7 @@ fn open_core(args: &ServeArgs, config: &Config) -> anyhow::Result<CoreSide> {
         seed: Some(market.seed),
         ..WorldAsk::default()
     };
-    CoreSide::open(&args.data, &ask, args.demo_clients)
+    CoreSide::open(&args.data, at_rest, &ask, args.demo_clients)
 }
 
 /// Opens the core's port for other roles, if one is configured.

@@ -30,6 +30,7 @@ use heng_trading::ViewStatus;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::at_rest::AtRest;
 use crate::serve::config::{Config, MarketConfig};
 use crate::serve::core_side::CoreSide;
 use crate::serve::doors::{DoorsAsk, DoorsSide};
@@ -113,14 +114,16 @@ pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
         ready::clear(file)?;
     }
     let dashboard = !args.headless && std::io::stdout().is_terminal();
-    let lines = logs::start(&args.data, !dashboard)?;
+    let lines = logs::start(&args.data, !dashboard, &config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let stop = process::stop_signals(&runtime)?;
-    let mut core = CoreSide::open(&args.data, &args.world(&config), args.demo_clients)?;
+    let at_rest = AtRest::open(&args.data, config.keys.url.as_deref())?;
+    let mut core = CoreSide::open(&args.data, &at_rest, &args.world(&config), args.demo_clients)?;
     let result = (|| {
         let past = past_of(&core, &config, &stop)?;
         let ask = DoorsAsk {
             data: args.data.clone(),
+            at_rest: at_rest.clone(),
             config: &config,
             keep_days: args.keep_days,
             face: CoreFace::near(&core.port, core.source(), core.queries()),

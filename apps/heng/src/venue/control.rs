@@ -64,6 +64,7 @@ async fn status(State(control): Shared) -> Json<Value> {
         "orders": orders.len(), "fills": fills.len(),
         "live": orders.iter().filter(|order| order.leaves() > 0).count(),
         "gateways": control.gates.iter().map(|gate| gate.is_open()).collect::<Vec<_>>(),
+        "connections": control.gates.iter().map(|gate| gate.taken()).collect::<Vec<_>>(),
         "faults": faults, "struck": struck,
     }))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ pub(super) struct Gate {
     address: SocketAddr,
     /// Whether connections are taken, and how often they were broken.
     state: watch::Sender<(bool, u64)>,
+    taken: AtomicU64,
 }
 
 impl Gate {
@@ -26,7 +28,7 @@ impl Gate {
     ) -> std::io::Result<Arc<Self>> {
         let listener = TcpListener::bind(address).await?;
         let (state, _) = watch::channel((true, 0));
-        let gate = Arc::new(Self { address: listener.local_addr()?, state });
+        let gate = Arc::new(Self { address: listener.local_addr()?, state, taken: AtomicU64::new(0) });
         tokio::spawn(serve(listener, inner, Arc::clone(&gate), stop));
         Ok(gate)
     }
@@ -46,6 +48,11 @@ impl Gate {
         self.state.send_modify(|state| *state = (open, state.1 + u64::from(!open)));
     }
 
+    /// Connections that were taken since the start.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// Whether it takes connections.
     pub(super) fn is_open(&self) -> bool {
         self.state.borrow().0
@@ -62,6 +69,7 @@ async fn serve(listener: TcpListener, inner: SocketAddr, gate: Arc<Gate>, mut st
         };
         let Ok((outside, _)) = accepted else { continue };
         if gate.is_open() && connections.len() < CONNECTIONS_MAX {
+            gate.taken.fetch_add(1, Ordering::Relaxed);
             connections.spawn(join(outside, inner, gate.state.subscribe()));
         }
     }

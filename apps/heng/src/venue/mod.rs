@@ -24,11 +24,12 @@ use std::sync::mpsc::channel;
 
 use anyhow::Context as _;
 use clap::Args;
+use heng_security::tls::{Door, PemFiles};
 use heng_transport::fix::{
     FileStore, FixAcceptor, FixAcceptorOptions, FixApplicationKind, FixLimits, FixParts, FixRole, FixSession,
     FixSessionConfig, MemoryStore, MessageStore, SystemClock,
 };
-use heng_transport::{Health, Metrics, Server, ServerOptions};
+use heng_transport::{ChooseTls, Health, Metrics, Server, ServerOptions};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -69,6 +70,12 @@ pub struct VenueArgs {
     /// `CompID` of the broker 券商的 `CompID`
     #[arg(long, value_name = "ID", default_value = "HENG")]
     target: String,
+    /// Speak TLS at the gateways with this certificate chain (PEM); one on the SM2 curve makes it SM alone 网关 TLS 证书
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key (PEM) 网关 TLS 私钥
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Instruments: JSON [{"symbol","reference","lower","upper","tick"}]; others are learnt from their first order 证券文件
     #[arg(long, value_name = "FILE")]
     instruments: Option<PathBuf>,
@@ -142,6 +149,14 @@ fn session(args: &VenueArgs, floor: &Arc<Floor>, faults: &Arc<Faults>) -> anyhow
     )?)
 }
 
+fn tls(args: &VenueArgs) -> anyhow::Result<Option<ChooseTls>> {
+    let Some((certificate, key)) = args.tls_certificate.clone().zip(args.tls_key.clone()) else { return Ok(None) };
+    let files = PemFiles { certificate, key };
+    // The key tells which suites it is for.
+    let door = Door::open(Some(&files), None, &[]).or_else(|_| Door::open(None, Some(&files), &[]))?;
+    Ok(Some(Arc::new(move |hello| door.choose(hello))))
+}
+
 const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
@@ -153,6 +168,7 @@ async fn serve(args: &VenueArgs, stop: &watch::Sender<bool>) -> anyhow::Result<(
     args.fault.iter().for_each(|fault| faults.begin(*fault));
     let session = session(args, &floor, &faults)?;
     let acceptor = FixAcceptor::bind(FixAcceptorOptions::at(local(0)), vec![Arc::clone(&session)]).await?;
+    let acceptor = if let Some(tls) = tls(args)? { acceptor.with_tls(tls) } else { acceptor };
     let mut gates = Vec::new();
     for port in [args.port, args.backup_port] {
         let gate = Gate::open(local(port), acceptor.address(), stop.subscribe()).await;

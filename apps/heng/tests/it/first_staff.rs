@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::house::{Folder, Running, free_port, get_as, post_as};
+use crate::house::{Folder, Running, free_port, get_as, post_as, post_proven};
 use crate::support::{arg, heng, one_object, run, text};
 
 const DOORS: &str = "trading,marketdata,identity,compliance";
@@ -21,9 +21,15 @@ fn base32(text: &str) -> Vec<u8> {
 }
 
 /// The code of the next half minute counts as well, so it does not matter when it is read.
-fn code(secret: &str) -> String {
+pub(crate) fn code(secret: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     heng_identity::totp_code(&base32(secret), now)
+}
+
+/// The code after the one that was used for the sign-in: it counts already, half a minute before its time.
+fn later_code(secret: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    heng_identity::totp_code(&base32(secret), now + 30)
 }
 
 fn of<'a>(told: &'a Value, name: &str) -> &'a str {
@@ -87,9 +93,22 @@ fn the_first_of_the_staff_signs_in_and_makes_the_others() {
     sign_in["totp"] = code(of(&told, "totp_secret")).into();
     let (status, session) = post_as(&address, "/v1/sign-in", "", &sign_in);
     assert_eq!((status, session["totp_enrolment_required"].as_bool()), (200, Some(false)), "{session}");
+    assert_eq!(session["password_change_required"], true, "{session}");
     let token = of(&session, "token");
+    let (status, _) = get_as(&address, "/v1/users", token);
+    assert_eq!(status, 403, "the password stood on a terminal");
+    let change = json!({ "current_password": of(&told, "password"), "new_password": "seven green kites over water" });
+    let (status, changed) = post_as(&address, "/v1/me/password", token, &change);
+    assert_eq!(status, 204, "{changed}");
     let trader = json!({ "name": "tina", "kind": "staff", "roles": ["trader"], "accounts": ["*"] });
-    let (status, made) = post_as(&address, "/v1/users", token, &trader);
+    let (status, needed) = post_as(&address, "/v1/users", token, &trader);
+    assert_eq!((status, of(&needed, "code_name")), (403, "StepUpNeeded"), "{needed}");
+    let wish = json!({ "operation": "createUser", "target": "/v1/users", "body": trader.to_string() });
+    let (_, begun) = post_as(&address, "/v1/step-up", token, &wish);
+    let proof = json!({ "code": later_code(of(&told, "totp_secret")) });
+    let (status, given) = post_as(&address, &format!("/v1/step-up/{}", of(&begun, "id")), token, &proof);
+    assert_eq!(status, 200, "{given}");
+    let (status, made) = post_proven(&address, "/v1/users", (token, of(&given, "step_up")), &trader);
     assert_eq!(status, 201, "{made}");
     let (_, trail) = get_as(&address, "/v1/audit?action=user.created", token);
     let rows: Vec<_> =

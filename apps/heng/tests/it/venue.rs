@@ -19,8 +19,9 @@ use heng_model::{
 };
 use heng_ports::{Answer, CommandPort as _, EventSource as _};
 use heng_runtime::SystemClock;
+use heng_security::tls::Outward;
 use heng_trading::{FixVenue, FixVenueOptions, Venue as _, VenueHealth, VenueTimes};
-use heng_transport::fix::{FixApplicationKind, FixSessionConfig};
+use heng_transport::fix::{FixApplicationKind, FixClientTls, FixSessionConfig};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -163,6 +164,7 @@ fn venue_options(folder: &Path, addresses: Vec<SocketAddr>, reset_on_logon: bool
             application: FixApplicationKind::Trading,
         },
         addresses,
+        tls: None,
         pauses: (Duration::from_millis(20), Duration::from_millis(200)),
         account: "HOUSE".into(),
         instruments: Vec::new(),
@@ -186,6 +188,11 @@ impl Broker {
 
     /// The same; `reset_on_logon` begins the session anew with each logon.
     fn open_with(folder: &Path, addresses: Vec<SocketAddr>, seed: u64, reset_on_logon: bool) -> Self {
+        Self::open_at(folder, &venue_options(folder, addresses, reset_on_logon), seed)
+    }
+
+    /// The same with these options.
+    fn open_at(folder: &Path, venue: &FixVenueOptions, seed: u64) -> Self {
         let storage = OsStorage::shared();
         let data = folder.join("core");
         let options = CoreOptions {
@@ -208,7 +215,7 @@ impl Broker {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let stop = watch::Sender::new(false);
         let venue = FixVenue::begin(
-            &venue_options(folder, addresses, reset_on_logon),
+            venue,
             Arc::new(port.clone()),
             Arc::clone(&source) as Arc<_>,
             Arc::new(heng_transport::fix::SystemClock::default()),
@@ -664,4 +671,49 @@ fn a_venue_that_is_killed_goes_on_with_its_books() {
     let (record, _) = broker.finish(&exchange);
     assert!(!record.trades.is_empty());
     broker.close();
+}
+
+/// Certificates of a venue, by an authority of its own.
+fn papers(folder: &Path, curve: &str) -> std::path::PathBuf {
+    let papers = folder.join(curve);
+    for words in [vec!["init", "--curve", curve], vec!["issue", "--role", "core"]] {
+        let made = heng().args(["ops", "ca", words[0], "--dir", arg(&papers)]).args(&words[1..]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    papers
+}
+
+fn over_tls(papers: &Path, national: bool) -> FixClientTls {
+    let outward = Outward { authorities: papers.join("authority.pem"), own: None, national };
+    FixClientTls { config: outward.client().unwrap(), name: "heng-role".try_into().unwrap() }
+}
+
+#[test]
+fn a_venue_is_reached_over_tls_and_over_sm_and_nobody_else_in_its_place() {
+    for (curve, national) in [("p256", false), ("sm2", true)] {
+        let folder = Folder::new();
+        let (ours, theirs) = (papers(folder.path(), curve), papers(&folder.path().join("others"), curve));
+        let (certificate, key) = (ours.join("core.pem"), ours.join("core.key"));
+        let more = ["--flow", "300", "--tls-certificate", arg(&certificate), "--tls-key", arg(&key)];
+        let exchange = Exchange::start(folder.path(), &world(), &more);
+        let options = |tls| FixVenueOptions { tls, ..venue_options(folder.path(), exchange.addresses(), false) };
+        let attempts = || {
+            let told = exchange.control("GET", "/status", "");
+            told["connections"].as_array().unwrap().iter().map(|taken| taken.as_u64().unwrap()).sum::<u64>()
+        };
+        for refused in [None, Some(over_tls(&theirs, national)), Some(over_tls(&ours, !national))] {
+            let broker = Broker::open_at(folder.path(), &options(refused), 5);
+            let before = attempts();
+            // Whoever comes in does not come again.
+            until("it tries again and again", || (attempts() > before + 2).then_some(()));
+            assert!(!broker.health().connected);
+            broker.close();
+        }
+        let mut broker = Broker::open_at(folder.path(), &options(Some(over_tls(&ours, national))), 5);
+        until("the session is logged on", || broker.health().connected.then_some(()));
+        broker.place("a", 40);
+        let (record, _) = broker.finish(&exchange);
+        assert!(!record.trades.is_empty() && record.unknown == 0, "{} trades", record.trades.len());
+        broker.close();
+    }
 }

@@ -119,6 +119,7 @@ reject_codes! {
     NotFound = 909, "There is no such thing.", "对象不存在";
     Conflict = 910, "This clashes with what is there.", "与现有内容冲突";
     CoreUnreachable = 911, "The core cannot be reached; nothing was sent.", "无法连接交易核心，指令未发出";
+    StepUpNeeded = 912, "This takes a fresh proof for exactly this transaction.", "此操作需对交易内容再次验证身份";
 }
 
 impl fmt::Display for RejectCode {

@@ -1,5 +1,6 @@
 //! Who asks, and whether they may. The `identity` service answers; every door asks before it does anything.
 
+use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -56,8 +57,8 @@ impl Accounts {
     }
 }
 
-/// Who asks. Opaque ids only; no personal data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who asks. `Debug` leaves the name out, because logs hold no personal data.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Stable id.
     pub id: u64,
@@ -73,6 +74,15 @@ pub struct Principal {
     pub scopes: Vec<String>,
     /// What it came with: `session:…`, `key:…`, `token:…`; a name for the audit trail, never the secret.
     pub credential: String,
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, kind, name: _, accounts, roles, scopes, credential } = self;
+        let mut told = f.debug_struct("Principal");
+        told.field("id", id).field("kind", kind).field("accounts", accounts).field("roles", roles);
+        told.field("scopes", scopes).field("credential", credential).finish_non_exhaustive()
+    }
 }
 
 /// What came with a request to prove who asks. Secrets are borrowed and never kept.
@@ -150,6 +160,58 @@ impl Decision {
     }
 }
 
+/// What a caller wants to do that takes a fresh proof beside the credential: the operation, and the bytes that say it.
+#[derive(Clone, Copy)]
+pub struct StepUpAsk<'a> {
+    /// Name of the operation, as the API's document tells it.
+    pub operation: &'static str,
+    /// The operation asks for the password itself, and lets pass who has no second factor yet.
+    pub enrols: bool,
+    /// HTTP method, upper case.
+    pub method: &'a str,
+    /// Path and query as sent.
+    pub target: &'a str,
+    /// The whole body.
+    pub body: &'a [u8],
+    /// The header `step-up`: the proof that was given for exactly this.
+    pub proof: Option<&'a str>,
+}
+
+/// Why a fresh proof is still missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepUpFailure {
+    /// None came, or what came was not given for this; the text says what to do.
+    Needed(&'static str),
+    /// It cannot be found out now, because what knows it does not answer.
+    Unavailable,
+}
+
+/// What a door turned away before it reached the business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TurnedAway {
+    /// A request beyond the rates.
+    Rate,
+    /// A request that is not of the declared form.
+    Malformed,
+    /// A caller whose TLS handshake failed.
+    Handshake,
+}
+
+/// Who was turned away, and where. Such things are counted, not told one by one.
+#[derive(Clone, Copy, Debug)]
+pub struct Turned<'a> {
+    /// What.
+    pub what: TurnedAway,
+    /// Who, if they were identified.
+    pub principal: Option<&'a Principal>,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// The operation, or the door of a handshake.
+    pub at: &'a str,
+    /// Why, in words for people; empty = `what` says it.
+    pub detail: &'a str,
+}
+
 /// An answer that may take a while.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -162,6 +224,34 @@ pub trait Gatekeeper: Send + Sync {
     /// asked every second or two for each stream, so it must be cheap. Gatekeepers that revoke nothing keep this answer.
     fn again<'a>(&'a self, principal: &'a Arc<Principal>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
         Box::pin(std::future::ready(Ok(Arc::clone(principal))))
+    }
+
+    /// Whether `principal` has proven for exactly this that it is there and wants it. The proof counts once, whatever
+    /// becomes of the request. Gatekeepers that give no proofs let nobody do what takes one.
+    fn step_up<'a>(
+        &'a self,
+        principal: &'a Arc<Principal>,
+        ask: StepUpAsk<'a>,
+    ) -> Later<'a, Result<(), StepUpFailure>> {
+        let (_, _) = (principal, ask);
+        Box::pin(std::future::ready(Err(StepUpFailure::Needed("nobody here gives such proofs"))))
+    }
+
+    /// Whether `principal` may see plain text of other people's personal values. It is asked for every answer that has
+    /// some, so a refusal is no event of the trail.
+    fn sees_personal(&self, principal: &Principal) -> bool {
+        let _ = principal;
+        false
+    }
+
+    /// An answer of `operation` showed plain personal values of these principals, ascending, to another one.
+    fn showed_personal(&self, principal: &Principal, operation: &'static str, persons: &[u64]) {
+        let (_, _, _) = (principal, operation, persons);
+    }
+
+    /// Hears what a door turned away. It must be cheap: floods are told as well. Gatekeepers without a trail ignore it.
+    fn turned_away(&self, turned: Turned<'_>) {
+        let _ = turned;
     }
 
     /// Whether `principal` may do `action` (for example `order.place`) to `resource`. Every decision is auditable.

@@ -2,7 +2,8 @@
 //!
 //! Entry points: [`CommandPort`], through which every service changes core state; [`EventSource`], from which every view
 //! is derived; [`CoreQueries`], which answers questions about the present state; [`Gatekeeper`], which says who asks and
-//! whether they may; [`ActionSource`], what people did outside of the core.
+//! whether they may; [`ActionSource`], what people did outside of the core; [`PersonalValue`], [`ExportSource`] and
+//! [`LegalHolds`], how data of persons are shown, handed out and kept.
 //!
 //! *Invariant:* an answer is given only for a durable command; a port never invents an outcome.
 //! *Invariant:* no answer in time is [`Answer::Unknown`], to be resolved by the order's key, never by blind retry.
@@ -13,6 +14,7 @@
 mod actions;
 mod events;
 mod identity;
+mod protection;
 mod queries;
 mod watch;
 
@@ -25,7 +27,10 @@ pub use actions::{ActionSource, ActionTaken};
 pub use events::{CommandEvents, EventBlock, EventFeed, EventSource, FeedError};
 pub use identity::{
     Accounts, AuthFailure, Credentials, Decision, Gatekeeper, Later, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind,
-    Resource, Signed,
+    Resource, Signed, StepUpAsk, StepUpFailure, Turned, TurnedAway,
+};
+pub use protection::{
+    ActionDone, ActionLeaves, ActionTrail, ExportAsk, ExportKind, ExportRows, ExportSource, LegalHolds, PersonalValue,
 };
 pub use queries::{
     About, Answered, CashNow, CashOf, CashRowNow, CoreQueries, EstimateNow, EstimateOf, Explained, ExplainedAfter,

@@ -2,8 +2,8 @@
 //!
 //! [`sm`] holds SM2, SM3 and SM4; [`provider`] puts them and their foreign counterparts behind traits, by number;
 //! [`envelope`] writes the number and the key id beside every ciphertext and signature; [`evidence`] is the Merkle log of
-//! commitments. [`tls`] and [`ca`] bring SM to connections, [`xts`] to files. docs/security/ tells what each is compared
-//! with.
+//! commitments; [`keys`] keeps the keys themselves. [`tls`] and [`ca`] bring SM to connections, [`xts`] to files.
+//! [`privacy`] grades and masks data of persons. docs/security/ tells what each is compared with.
 //!
 //! *Invariant:* `unsafe` stands in `vector` alone, and whatever it computes the portable code computes as well.
 //! *Invariant:* no branch and no address depends on a secret key, a nonce or a plaintext. (What verifies signatures sees
@@ -18,6 +18,8 @@ mod error;
 pub mod evidence;
 #[cfg(test)]
 mod hexadecimal;
+pub mod keys;
+pub mod privacy;
 pub mod provider;
 pub mod sm;
 pub mod tls;

@@ -23,6 +23,20 @@ pub enum StoreError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The file is encrypted, and there are no keys.
+    #[error("{path} is encrypted, and no master key is configured: give [keys] url or HENG_KEYS_URL")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A secret of a table cannot be sealed or unsealed.
+    #[error("a secret of {table}: {source}")]
+    Seal {
+        /// The table.
+        table: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The steps of an owned store do not fit what was applied before.
     #[error("migrate {place}, step {version} of {set}: {reason}")]
     Migrate {

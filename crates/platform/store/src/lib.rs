@@ -5,7 +5,8 @@
 //! [`DerivedStore`] keeps rows and the event position that they were made from in one transaction; [`OwnedStore`] keeps
 //! what nobody can rebuild, with [`Migration`]s, an [`Outbox`] and [`WriteKey`]s; a [`Connection`] runs statements:
 //! [`Sql`] texts that both engines take, and whatever is built with [`sea_query`]; [`insert_rows`] and [`load_rows`]
-//! move many rows in bounded statements.
+//! move many rows in bounded statements. With [`StoreKeys`], files of SQLite are encrypted whole (SQLCipher), and
+//! [`Seals`] seals single secrets on both engines.
 //!
 //! *Invariant:* derived and owned tables never share a file or a schema (design rule 5).
 //! *Invariant:* the event position moves forward only, in the transaction of the rows: each event counts exactly once.
@@ -26,6 +27,7 @@ mod outbox;
 mod owned;
 mod rows;
 mod schema;
+mod sealed;
 mod statement;
 mod url;
 mod value;
@@ -39,6 +41,7 @@ pub use outbox::{OUTBOX_PAGE_MAX, Outbox, OutboxRow, Publication};
 pub use owned::{Change, OwnedStore};
 pub use rows::{RowValues, VARIABLES_MAX, insert_rows, load_rows};
 pub use sea_query;
+pub use sealed::{Seals, StoreKeys};
 pub use statement::{Built, Engine, Sql, Statement};
 pub use url::{Place, Server, StoreOptions, StoreUrl};
 pub use value::Value;

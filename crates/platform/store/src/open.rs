@@ -1,6 +1,6 @@
 //! Opening a place: one writer, several readers, the right sync mode.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::sealed;
 use crate::url::{Place, StoreOptions};
 
 /// Whose tables they are. What is committed of either is on the disk: a view goes on from what it has seen committed, so
@@ -105,7 +106,13 @@ async fn open_file(options: &StoreOptions, path: &Path, tables: Tables) -> Resul
         let failed = |source| StoreError::Io { action: "create the folder", path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let connect = SqliteConnectOptions::new()
+    let key = sealed::key_of(options.keys.as_ref(), path, PAGE_BYTES).await?;
+    let plain = SqliteConnectOptions::new();
+    let connect = match &key {
+        Some(key) => key.apply(plain, PAGE_BYTES),
+        None => plain,
+    };
+    let connect = connect
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -199,10 +206,7 @@ pub(crate) async fn remove(place: &Place) -> Result<(), StoreError> {
 }
 
 fn remove_file(path: &Path) -> Result<(), StoreError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let file = PathBuf::from(name);
+    for file in sealed::files(path) {
         match std::fs::remove_file(&file) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

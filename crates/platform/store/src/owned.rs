@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::migrate::{Migration, migrate};
 use crate::open::{Pools, Tables};
 use crate::outbox::Outbox;
+use crate::sealed::Seals;
 use crate::url::{Place, StoreOptions};
 
 /// Tables that nobody can rebuild.
@@ -12,6 +13,7 @@ use crate::url::{Place, StoreOptions};
 pub struct OwnedStore {
     pools: Pools,
     place: Place,
+    seals: Seals,
 }
 
 impl OwnedStore {
@@ -26,7 +28,7 @@ impl OwnedStore {
     pub async fn open(options: &StoreOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
         let pools = Pools::open(options, Tables::Owned).await?;
         migrate(&pools, &options.place.to_string(), migrations).await?;
-        Ok(Self { pools, place: options.place.clone() })
+        Ok(Self { pools, place: options.place.clone(), seals: Seals(options.keys.clone()) })
     }
 
     /// Begins a change; there is one at a time. Commit it, or drop it to undo it.
@@ -55,6 +57,12 @@ impl OwnedStore {
     #[must_use]
     pub const fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// What seals the secrets of its columns.
+    #[must_use]
+    pub const fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     /// Closes all connections.

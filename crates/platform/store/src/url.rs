@@ -3,11 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
 use crate::error::StoreError;
+use crate::sealed::StoreKeys;
 
 /// Where all tables live: `store.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +128,7 @@ impl fmt::Display for Place {
 }
 
 /// How to open a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// Where it is; a missing folder or schema is made.
     pub place: Place,
@@ -134,6 +136,8 @@ pub struct StoreOptions {
     pub readers: u32,
     /// How long a connection waits for a lock or a free place.
     pub wait_max: Duration,
+    /// What encrypts a SQLite file, and seals secrets in columns on both engines; none = plain.
+    pub keys: Option<Arc<dyn StoreKeys>>,
 }
 
 impl StoreOptions {
@@ -144,7 +148,13 @@ impl StoreOptions {
     }
 
     fn with(place: Place) -> Self {
-        Self { place, readers: 4, wait_max: Duration::from_secs(5) }
+        Self { place, readers: 4, wait_max: Duration::from_secs(5), keys: None }
+    }
+
+    /// The same, sealed by these keys.
+    #[must_use]
+    pub fn sealed_by(self, keys: Option<Arc<dyn StoreKeys>>) -> Self {
+        Self { keys, ..self }
     }
 
     /// The SQLite file, if it is one.

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 /// Connections whose TLS handshake goes on at most; beyond it new ones wait.
 const HANDSHAKES_MAX: usize = 256;
 
+use crate::server::HandshakeFailed;
 use crate::tls::{ChooseTls, shake_hands};
 
 /// A listener that accepts only while there is room for a connection. With TLS, handshakes go on beside it, so that a
@@ -33,6 +34,7 @@ pub(crate) struct Bounds {
     pub(crate) silence_max: Duration,
     pub(crate) head_max: Duration,
     pub(crate) tls: Option<ChooseTls>,
+    pub(crate) failed: Option<HandshakeFailed>,
 }
 
 impl BoundedListener {
@@ -61,12 +63,21 @@ async fn accept_all(mut inner: TcpListener, bounds: Bounds, ready: mpsc::Sender<
             }
             continue;
         };
-        let ready = ready.clone();
+        let (ready, failed) = (ready.clone(), bounds.failed.clone());
         tokio::spawn(async move {
             // A handshake that fails or takes too long is the client's loss; it frees its place.
-            if let Ok(Ok(stream)) = tokio::time::timeout(head_max, shake_hands(stream, &tls)).await {
-                let stream = QuietStream::new(stream, silence_max, head_max, permit);
-                let _ = ready.send((DoorStream::Tls(Box::new(stream)), address)).await;
+            let why = match tokio::time::timeout(head_max, shake_hands(stream, &tls)).await {
+                Ok(Ok(stream)) => {
+                    let stream = QuietStream::new(stream, silence_max, head_max, permit);
+                    let _ = ready.send((DoorStream::Tls(Box::new(stream)), address)).await;
+                    return;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it took too long".to_owned(),
+            };
+            drop(permit);
+            if let Some(tell) = failed {
+                tell(address.ip(), &why);
             }
         });
     }

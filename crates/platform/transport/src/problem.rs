@@ -55,6 +55,13 @@ impl Reason {
         Self {
             number: 910, name: "Conflict", english: "This clashes with what is there.", chinese: "与现有内容冲突"
         };
+    /// A grave operation takes a fresh proof.
+    pub const STEP_UP_NEEDED: Self = Self {
+        number: 912,
+        name: "StepUpNeeded",
+        english: "This takes a fresh proof for exactly this transaction.",
+        chinese: "此操作需对交易内容再次验证身份",
+    };
     /// No answer in time.
     pub const NO_ANSWER: Self = Self {
         number: 0,

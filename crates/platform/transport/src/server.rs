@@ -1,7 +1,7 @@
 //! Binding, serving, draining.
 
 use std::future::{Future, IntoFuture as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,6 +19,7 @@ use crate::limits::ServerOptions;
 use crate::listener::{BoundedListener, Bounds, Peer};
 use crate::metrics::Metrics;
 use crate::problem::{Problem, Reason};
+use crate::proxy::{Front, stand_in_front};
 use crate::tls::ChooseTls;
 
 /// Connections that wait to be accepted at most.
@@ -32,7 +33,12 @@ pub struct Server {
     metrics: Arc<Metrics>,
     health: Health,
     tls: Option<ChooseTls>,
+    front: Front,
+    failed: Option<HandshakeFailed>,
 }
+
+/// Hears of TLS handshakes that failed: where they came from, and why.
+pub type HandshakeFailed = Arc<dyn Fn(IpAddr, &str) + Send + Sync>;
 
 impl Server {
     /// Binds the address; from here on clients may connect, and wait.
@@ -43,13 +49,28 @@ impl Server {
         let failed = |source| TransportError::Bind { address: options.address, source };
         let listener = listen(&options).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { options, listener, address, metrics, health, tls: None })
+        Ok(Self { options, listener, address, metrics, health, tls: None, front: Front::default(), failed: None })
     }
 
     /// Serves under TLS only.
     #[must_use]
     pub fn with_tls(mut self, tls: ChooseTls) -> Self {
         self.tls = Some(tls);
+        self.front.secured = true;
+        self
+    }
+
+    /// Behind proxies, or where one of them ends TLS. A door that speaks TLS itself stays secured.
+    #[must_use]
+    pub fn behind(mut self, front: Front) -> Self {
+        self.front = Front { secured: front.secured || self.tls.is_some(), ..front };
+        self
+    }
+
+    /// Tells `failed` of TLS handshakes that fail.
+    #[must_use]
+    pub fn telling_failed_handshakes(mut self, failed: HandshakeFailed) -> Self {
+        self.failed = Some(failed);
         self
     }
 
@@ -70,12 +91,14 @@ impl Server {
     ) -> Result<(), TransportError> {
         let guard =
             Arc::new(Guard::new(self.options.requests_max, self.options.request_max, Arc::clone(&self.metrics)));
-        let app = wrap(routes, &guard, self.options.body_max, self.metrics, self.health);
+        let app = wrap(routes, &guard, self.options.body_max, self.metrics, self.health)
+            .layer(from_fn_with_state(Arc::new(self.front), stand_in_front));
         let bounds = Bounds {
             room: Arc::new(Semaphore::new(self.options.connections_max)),
             silence_max: self.options.silence_max,
             head_max: self.options.head_max,
             tls: self.tls,
+            failed: self.failed,
         };
         let listener = BoundedListener::begin(self.listener, self.address, bounds);
         let (stopping, stopped) = oneshot::channel::<()>();
@@ -114,10 +137,13 @@ fn listen(options: &ServerOptions) -> std::io::Result<TcpListener> {
 }
 
 fn wrap(routes: Router, guard: &Arc<Guard>, body_max: usize, metrics: Arc<Metrics>, health: Health) -> Router {
-    let operators = Router::new().route("/healthz", get(move || async move { health.answer() })).route(
-        "/metrics",
-        get(move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
-    );
+    let operators =
+        Router::new().route("/healthz", get(move || async move { health.answer() })).route(
+            "/metrics",
+            get(move || async move {
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+            }),
+        );
     routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

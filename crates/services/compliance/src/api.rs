@@ -13,6 +13,7 @@ use heng_security::evidence::{TilePath, VerifierKey, hex};
 use heng_transport::{Api, Body, Caller, Operation, Params, PathText, Problem, RateLimits, Reason};
 use serde_json::json;
 
+use crate::api_protection;
 use crate::bundle::EvidenceBundle;
 use crate::destroy::{BASIS_ENDED, BASIS_TEST};
 use crate::error::ComplianceError;
@@ -65,6 +66,8 @@ pub fn api(service: Arc<Compliance>, gatekeeper: Arc<dyn Gatekeeper>, limits: Ar
     let op = op.query::<ProofQuery>().answers::<EvidenceBundle>(200, "The proofs.");
     api.add(op.refuses(404, "There is no checkpoint yet, or no such order."), prove);
     destructions(&mut api);
+    api_protection::add(&mut api);
+    api.grade(crate::grades::grade);
     api.with_state(service)
 }
 
@@ -188,7 +191,7 @@ async fn show_evidence(State(service): Service) -> Answer<EvidenceShown> {
     }))
 }
 
-fn number(pointer: &'static str, text: &str) -> Result<u64, ComplianceError> {
+pub(crate) fn number(pointer: &'static str, text: &str) -> Result<u64, ComplianceError> {
     let plain = text.len() <= 18 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if plain { text.parse().ok() } else { None };
     number.ok_or_else(|| ComplianceError::field(pointer, "must be an id: digits without a leading zero"))

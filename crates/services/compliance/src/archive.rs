@@ -150,8 +150,8 @@ impl Archive {
         note.verify(&self.verifiers(true))?;
         let mut change = self.store.begin().await?;
         store::retire_signers(change.connection(), now).await?;
-        make_keys(&mut change, &self.origin, now).await?;
-        let signers = store::signers(change.connection()).await?;
+        make_keys(&mut change, self.store.seals(), &self.origin, now).await?;
+        let signers = store::signers(change.connection(), self.store.seals()).await?;
         for signer in &signers {
             let line = signer.sign(&note.text, 0)?;
             note.signatures.push(line);

@@ -5,6 +5,7 @@ use heng_model::UnixNanos;
 
 use crate::concerns::{ACTIONS, HOUSE};
 use crate::error::{ComplianceError, Result};
+use crate::holds::check_free;
 use crate::keys::period_of;
 use crate::retention::{ORDERS, kept_until};
 use crate::service::Compliance;
@@ -49,6 +50,7 @@ impl Compliance {
     ) -> Result<(DestructionRow, bool)> {
         self.check_lawful(client, through, basis)?;
         let mut change = self.store.begin().await?;
+        check_free(change.connection(), client).await?;
         let waiting = store::destructions(change.connection()).await?.into_iter().find(|row| {
             (row.client, row.through, row.approved_by, row.requested_by) == (client, through, 0, by)
                 && row.basis == basis
@@ -86,6 +88,8 @@ impl Compliance {
         }
         self.check_lawful(row.client, row.through, &row.basis)?;
         let (client, through) = (row.client, row.through);
+        // In the change itself: a hold that came while this was decided counts.
+        check_free(change.connection(), client).await?;
         row.keys = store::destroy_client_keys(change.connection(), client, through, number).await?;
         (row.approved_by, row.approved_at) = (by, self.clock.now());
         store::approve(change.connection(), &row).await?;

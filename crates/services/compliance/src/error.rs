@@ -40,6 +40,15 @@ pub enum ComplianceError {
     /// The law does not allow it yet.
     #[error("{0}")]
     Kept(String),
+    /// A court or an authority has it kept.
+    #[error("{0}")]
+    Held(String),
+    /// It is another person's.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// Its time is over.
+    #[error("{0}")]
+    Gone(&'static str),
     /// A field cannot be that.
     #[error("{pointer} {detail}")]
     Field {
@@ -73,6 +82,14 @@ const RETENTION_RUNS: Reason = Reason {
     chinese: "法定保存期限未满，不得删除",
 };
 
+/// A legal hold keeps it.
+const LEGAL_HOLD: Reason = Reason {
+    number: 0,
+    name: "LegalHold",
+    english: "A legal hold keeps this from being deleted.",
+    chinese: "已被法律保全，不得删除",
+};
+
 impl From<ComplianceError> for Problem {
     fn from(error: ComplianceError) -> Self {
         let told = error.to_string();
@@ -80,6 +97,9 @@ impl From<ComplianceError> for Problem {
             ComplianceError::Absent(_) => Self::new(StatusCode::NOT_FOUND, Reason::NOT_FOUND, told),
             ComplianceError::Clash(_) => Self::new(StatusCode::CONFLICT, Reason::CONFLICT, told),
             ComplianceError::Kept(_) => Self::new(StatusCode::CONFLICT, RETENTION_RUNS, told),
+            ComplianceError::Held(_) => Self::new(StatusCode::CONFLICT, LEGAL_HOLD, told),
+            ComplianceError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, Reason::FORBIDDEN, told),
+            ComplianceError::Gone(_) => Self::new(StatusCode::GONE, Reason::NOT_FOUND, told),
             ComplianceError::Field { pointer, detail } => {
                 Self::bad_request(told).with_errors(vec![FieldProblem { pointer: pointer.to_owned(), detail }])
             }

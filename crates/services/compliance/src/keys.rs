@@ -69,13 +69,13 @@ impl KeyRing {
         if unknown.is_empty() {
             return Ok(found);
         }
-        found.append(&mut store::client_keys(&mut self.store.read().await?, &unknown).await?);
+        found.append(&mut store::client_keys(&mut self.store.read().await?, self.store.seals(), &unknown).await?);
         unknown.retain(|of| !found.contains_key(of));
         if make && !unknown.is_empty() {
             let fresh = |of: &KeyOf| Ok((*of, Zeroizing::new(random::<KEY_LEN>()?)));
             let fresh = unknown.iter().map(fresh).collect::<Result<Vec<(KeyOf, ClientKey)>>>()?;
             let mut change = self.store.begin().await?;
-            store::add_client_keys(change.connection(), &fresh).await?;
+            store::add_client_keys(change.connection(), self.store.seals(), &fresh).await?;
             change.commit().await?;
             found.extend(fresh.into_iter().map(|(of, key)| (of, Some(key))));
         }

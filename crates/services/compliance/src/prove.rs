@@ -77,6 +77,29 @@ impl Prover {
             rows.retain(|(index, _)| records.contains_key(index));
             rows.truncate(limit);
         }
+        Ok(Bundle { note: note.clone(), earlier: None, leaves: self.proved(tree, &rows, records)? })
+    }
+
+    /// The proof of one leaf, as a file. Blocks.
+    pub(crate) fn leaf_file(
+        &self,
+        note: &SignedNote,
+        tree: &Tree,
+        index: u64,
+        keys: &[VerifierKey],
+    ) -> Result<EvidenceBundle> {
+        let rows = [(index, tree.row(index)?)];
+        let leaves = self.proved(tree, &rows, self.records(&rows)?)?;
+        EvidenceBundle::of(&Bundle { note: note.clone(), earlier: None, leaves }, keys, None)
+    }
+
+    /// Opens leaves with their records, and proves that they are in the tree.
+    fn proved(
+        &self,
+        tree: &Tree,
+        rows: &[(u64, LeafRow)],
+        mut records: BTreeMap<u64, Found>,
+    ) -> Result<Vec<ProvedLeaf>> {
         let keys: BTreeSet<KeyOf> = rows.iter().map(|(_, row)| (row.client, row.period)).collect();
         let keys = self.runtime.block_on(self.keys.of(&keys, false))?;
         let leaf = |(index, row): &(u64, LeafRow)| {
@@ -87,8 +110,7 @@ impl Prover {
             let (proof, sm3_proof) = tree.inclusion(*index)?;
             Ok(ProvedLeaf { index: *index, commitment: tree.commitment(*index)?, opening, proof, sm3_proof })
         };
-        let leaves = rows.iter().map(leaf).collect::<Result<Vec<ProvedLeaf>>>()?;
-        Ok(Bundle { note: note.clone(), earlier: None, leaves })
+        rows.iter().map(leaf).collect()
     }
 
     /// The same as a file, with the proof of consistency that is wanted. Blocks.

@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use heng_ports::{ActionSource, EventSource};
+use heng_ports::{ActionSource, ActionTrail, EventSource, ExportSource, LegalHolds};
 use heng_runtime::Clock;
 use heng_security::evidence::{Algorithm, VerifierKey, hex};
-use heng_store::{Change, OwnedStore, StoreOptions};
+use heng_store::{Change, OwnedStore, Seals, StoreOptions};
 use heng_transport::{Check, Health, Metrics};
 use tokio::sync::watch;
 
 use crate::bundle::EvidenceBundle;
 use crate::error::{ComplianceError, Result};
+use crate::exports::Exports;
 use crate::files::Files;
 use crate::follow::Follower;
+use crate::holds::HoldsKept;
 use crate::keys::{KeyRing, new_signer, random};
 use crate::prove::{Prover, Wanted};
 use crate::publish::{Published, Publisher};
@@ -24,6 +26,8 @@ use crate::status::EvidenceStatus;
 use crate::store::{self, KeyRow, MIGRATIONS};
 use crate::witnesses::{Rounds, Witness};
 
+/// What the thread of the log adds to its niceness: orders go first, and the log has a second.
+const NICENESS: i32 = 5;
 /// How often the head of the record is noted.
 const WATCH: Duration = Duration::from_millis(100);
 
@@ -45,6 +49,12 @@ pub struct ComplianceOptions {
     pub production: bool,
     /// Who cosigns.
     pub witnesses: Vec<Witness>,
+    /// Takes what is done here into the trail; none = it is kept nowhere, which is for tests.
+    pub trail: Option<Arc<dyn ActionTrail>>,
+    /// Who has rows that can be exported.
+    pub exports: Vec<Arc<dyn ExportSource>>,
+    /// The folder of the files of exports.
+    pub exports_folder: PathBuf,
 }
 
 /// The compliance service. Dropping it stops its thread.
@@ -56,8 +66,11 @@ pub struct Compliance {
     pub(crate) published: watch::Receiver<Option<Arc<Published>>>,
     pub(crate) witnessed: watch::Receiver<Option<Arc<Published>>>,
     pub(crate) known: Vec<KeyRow>,
+    pub(crate) trail: Option<Arc<dyn ActionTrail>>,
+    pub(crate) exports: Exports,
+    pub(crate) exports_folder: PathBuf,
     origin: String,
-    prover: Prover,
+    pub(crate) prover: Prover,
     status: Arc<EvidenceStatus>,
     witnesses: watch::Sender<Vec<Witness>>,
     stop: Arc<AtomicBool>,
@@ -75,17 +88,17 @@ async fn name_and_keys(store: &OwnedStore, origin: Option<&str>, now: i64) -> Re
         None => format!("heng.local/{}", hex(&random::<8>()?)),
     };
     store::set(change.connection(), "origin", &origin).await?;
-    make_keys(&mut change, &origin, now).await?;
+    make_keys(&mut change, store.seals(), &origin, now).await?;
     change.commit().await?;
     Ok(origin)
 }
 
 /// New signing keys: Ed25519 under the log's own name, SM2 under one below it.
-pub(crate) async fn make_keys(change: &mut Change, origin: &str, now: i64) -> Result<Vec<VerifierKey>> {
+pub(crate) async fn make_keys(change: &mut Change, seals: &Seals, origin: &str, now: i64) -> Result<Vec<VerifierKey>> {
     let mut made = Vec::new();
     for (name, algorithm) in [(origin.to_owned(), Algorithm::Ed25519), (format!("{origin}/sm2"), Algorithm::Sm2)] {
         let (signer, secret) = new_signer(&name, algorithm)?;
-        store::add_signer(change.connection(), signer.verifier(), &secret, now).await?;
+        store::add_signer(change.connection(), seals, signer.verifier(), &secret, now).await?;
         made.push(signer.verifier().clone());
     }
     Ok(made)
@@ -107,9 +120,10 @@ impl Compliance {
     /// If the tables fail or the keys cannot be made.
     pub async fn open(options: ComplianceOptions) -> Result<Arc<Self>> {
         let store = OwnedStore::open(&options.store, &MIGRATIONS).await?;
+        store::seal_all(&store).await?;
         let origin = name_and_keys(&store, options.origin.as_deref(), options.clock.now()).await?;
         let mut reading = store.read().await?;
-        let (known, signers) = (store::keys(&mut reading).await?, store::signers(&mut reading).await?);
+        let (known, signers) = (store::keys(&mut reading).await?, store::signers(&mut reading, store.seals()).await?);
         drop(reading);
         let files = Files::at(&options.folder);
         let verifiers = known.iter().map(|key| key.verifier.clone()).collect();
@@ -141,11 +155,16 @@ impl Compliance {
         };
         tokio::spawn(watch_head(Arc::clone(&options.source), Arc::clone(&status), Arc::clone(&stop)));
         tokio::spawn(rounds.run());
-        let thread = std::thread::Builder::new().name("evidence".into()).spawn(move || follower.run());
+        let follow = move || {
+            // On Linux this changes this thread alone. A system that refuses it only makes the log as urgent as orders.
+            let _ = rustix::process::nice(NICENESS);
+            follower.run();
+        };
+        let thread = std::thread::Builder::new().name("evidence".into()).spawn(follow);
         let thread = Mutex::new(Some(thread.expect("the system can start a thread")));
         let (source, actions) = (options.source, options.actions);
         let prover = Prover { source, actions, keys: keys.clone(), files, runtime };
-        Ok(Arc::new(Self {
+        let service = Arc::new(Self {
             store,
             keys,
             clock: options.clock,
@@ -159,7 +178,22 @@ impl Compliance {
             witnesses,
             stop,
             thread,
-        }))
+            trail: options.trail,
+            exports: Exports::new(options.exports),
+            exports_folder: options.exports_folder,
+        });
+        service.begin_exports().await?;
+        Ok(service)
+    }
+
+    /// Tells other services what is on hold.
+    #[must_use]
+    pub fn holds(&self) -> Arc<dyn LegalHolds> {
+        Arc::new(HoldsKept(self.store.clone()))
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// The log's name.

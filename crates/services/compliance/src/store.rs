@@ -1,37 +1,84 @@
 //! The owned tables of this service, and every question that it asks them. Secrets enter and leave the tables in
-//! [`seal`] and [`unseal`] alone.
+//! the store's [`Seals`] alone.
 
 use std::collections::BTreeMap;
 
 use heng_security::evidence::{Algorithm, KEY_LEN, NoteSigner, SECRET_LEN, VerifierKey};
-use heng_store::{Connection, FromRow, Migration, Row, Sql, StoreError, insert_rows, load_rows};
+use heng_store::{Connection, FromRow, Migration, OwnedStore, Row, Seals, Sql, StoreError, insert_rows, load_rows};
 use zeroize::Zeroizing;
 
 use crate::error::{ComplianceError, Result};
 
 /// Steps of the tables.
-pub(crate) const MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, name: "keys of the evidence log", sql: include_str!("tables.sql") }];
+pub(crate) const MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, name: "keys of the evidence log", sql: include_str!("tables.sql") },
+    Migration { version: 2, name: "legal holds and exports", sql: include_str!("protection_tables.sql") },
+];
 /// Rows of a list at most.
 const LIST_MAX: i64 = 1_000;
 /// Runs of actions that are read at once.
 const PLACES_MAX: i64 = 10_000;
+
+/// What overwrites a key: as long as a sealed one, so that the row stays in its place.
+const SEALED_LEN: usize = KEY_LEN + 44;
 
 /// A client and a year.
 pub(crate) type KeyOf = (u64, u32);
 /// A client's key.
 pub(crate) type ClientKey = Zeroizing<[u8; KEY_LEN]>;
 
-/// The form in which a secret stands in the tables.
-fn seal(secret: &[u8]) -> Vec<u8> {
-    secret.to_vec()
-}
+const CLIENT_KEYS: &str = "compliance/client-keys";
+const SIGNING_KEYS: &str = "compliance/signing-keys";
+/// Rows that are sealed in one change.
+const SEALED_PAGE: i64 = 500;
 
 /// The secret that stands in the tables.
-fn unseal<const N: usize>(stored: Vec<u8>) -> Result<Zeroizing<[u8; N]>> {
-    let stored = Zeroizing::new(stored);
+fn unseal<const N: usize>(
+    seals: &Seals,
+    (table, about): (&'static str, &str),
+    stored: Vec<u8>,
+) -> Result<Zeroizing<[u8; N]>> {
+    let stored = seals.unseal(table, about, stored)?;
     let secret = <[u8; N]>::try_from(stored.as_slice());
     secret.map(Zeroizing::new).map_err(|_| ComplianceError::Damaged("a key in the tables has another length".into()))
+}
+
+/// What the sealed key of a client and a year is bound to.
+fn about((client, period): KeyOf) -> String {
+    format!("{client} {period}")
+}
+
+/// Seals what was written before there were keys.
+pub(crate) async fn seal_all(store: &OwnedStore) -> Result<()> {
+    let seals = store.seals();
+    if !seals.are_there() {
+        return Ok(());
+    }
+    let mut change = store.begin().await?;
+    let plain = "SELECT number, verifier, secret FROM signing_keys WHERE length(secret) <= 44 ORDER BY number LIMIT $1";
+    let rows: Vec<(i64, String, Vec<u8>)> = change.connection().load(Sql::new(plain).bind(LIST_MAX)).await?;
+    for (number, verifier, secret) in rows {
+        let sealed = seals.seal(SIGNING_KEYS, &verifier, &secret)?;
+        let update = Sql::new("UPDATE signing_keys SET secret = $1 WHERE number = $2").bind(sealed).bind(number);
+        change.connection().execute(update).await?;
+    }
+    change.commit().await?;
+    while seal_client_keys(store).await? {}
+    Ok(())
+}
+
+/// Seals a page of clients' keys; answers whether there were any.
+async fn seal_client_keys(store: &OwnedStore) -> Result<bool> {
+    let mut change = store.begin().await?;
+    let plain = "SELECT client, period, secret FROM client_keys WHERE length(secret) <= 44 LIMIT $1";
+    let rows: Vec<ClientKeyRow> = change.connection().load(Sql::new(plain).bind(SEALED_PAGE)).await?;
+    for ClientKeyRow(of, secret) in &rows {
+        let sealed = store.seals().seal(CLIENT_KEYS, &about(*of), secret)?;
+        let update = Sql::new("UPDATE client_keys SET secret = $1 WHERE client = $2 AND period = $3").bind(sealed);
+        change.connection().execute(update.bind(of.0.cast_signed()).bind(i64::from(of.1))).await?;
+    }
+    change.commit().await?;
+    Ok(!rows.is_empty())
 }
 
 fn unsigned(row: &Row, place: usize) -> std::result::Result<u64, StoreError> {
@@ -72,19 +119,20 @@ pub(crate) async fn keys(connection: &mut Connection) -> Result<Vec<KeyRow>> {
 }
 
 /// The keys that sign now.
-pub(crate) async fn signers(connection: &mut Connection) -> Result<Vec<NoteSigner>> {
-    let text = "SELECT name, algorithm, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY number";
-    let rows: Vec<(String, String, Vec<u8>)> = connection.load(text).await?;
-    let signer = |(name, algorithm, secret): (String, String, Vec<u8>)| {
+pub(crate) async fn signers(connection: &mut Connection, seals: &Seals) -> Result<Vec<NoteSigner>> {
+    let text = "SELECT name, algorithm, verifier, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY number";
+    let rows: Vec<(String, String, String, Vec<u8>)> = connection.load(text).await?;
+    let signer = |(name, algorithm, verifier, secret): (String, String, String, Vec<u8>)| {
         let unknown = || ComplianceError::Damaged(format!("the key {name} is of the unknown kind {algorithm}"));
         let algorithm = Algorithm::of_name(&algorithm).ok_or_else(unknown)?;
-        Ok(NoteSigner::new(&name, algorithm, *unseal::<SECRET_LEN>(secret)?)?)
+        Ok(NoteSigner::new(&name, algorithm, *unseal::<SECRET_LEN>(seals, (SIGNING_KEYS, &verifier), secret)?)?)
     };
     rows.into_iter().map(signer).collect()
 }
 
 pub(crate) async fn add_signer(
     connection: &mut Connection,
+    seals: &Seals,
     verifier: &VerifierKey,
     secret: &[u8; SECRET_LEN],
     now: i64,
@@ -92,7 +140,8 @@ pub(crate) async fn add_signer(
     let text = "INSERT INTO signing_keys (number, name, algorithm, verifier, secret, created_at) \
                 SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3, $4, $5 FROM signing_keys";
     let insert = Sql::new(text).bind(verifier.name()).bind(verifier.algorithm().name()).bind(verifier.to_string());
-    connection.execute(insert.bind(seal(secret)).bind(now)).await?;
+    let sealed = seals.seal(SIGNING_KEYS, &verifier.to_string(), secret)?;
+    connection.execute(insert.bind(sealed).bind(now)).await?;
     Ok(())
 }
 
@@ -124,6 +173,7 @@ impl FromRow for DestroyedRow {
 /// What is known of these keys: `None` of a destroyed one; nothing of one that was never made.
 pub(crate) async fn client_keys(
     connection: &mut Connection,
+    seals: &Seals,
     wanted: &[KeyOf],
 ) -> Result<BTreeMap<KeyOf, Option<ClientKey>>> {
     let head = ("SELECT client, period, secret FROM client_keys", "(client, period)");
@@ -132,7 +182,7 @@ pub(crate) async fn client_keys(
     };
     let mut known = BTreeMap::new();
     for ClientKeyRow(of, secret) in load_rows(connection, head, 2, wanted, push).await? {
-        known.insert(of, Some(unseal::<KEY_LEN>(secret)?));
+        known.insert(of, Some(unseal::<KEY_LEN>(seals, (CLIENT_KEYS, &about(of)), secret)?));
     }
     let head = ("SELECT client, period FROM destroyed_keys", "(client, period)");
     for DestroyedRow(of) in load_rows(connection, head, 2, wanted, push).await? {
@@ -141,10 +191,16 @@ pub(crate) async fn client_keys(
     Ok(known)
 }
 
-pub(crate) async fn add_client_keys(connection: &mut Connection, keys: &[(KeyOf, ClientKey)]) -> Result<()> {
+pub(crate) async fn add_client_keys(
+    connection: &mut Connection,
+    seals: &Seals,
+    keys: &[(KeyOf, ClientKey)],
+) -> Result<()> {
+    let sealed = keys.iter().map(|(of, secret)| Ok((*of, seals.seal(CLIENT_KEYS, &about(*of), secret.as_slice())?)));
+    let sealed = sealed.collect::<Result<Vec<(KeyOf, Vec<u8>)>>>()?;
     let head = ("INSERT INTO client_keys (client, period, secret)", "");
-    insert_rows(connection, head, 3, keys, |values, ((client, period), secret)| {
-        values.push_bind(client.cast_signed()).push_bind(i64::from(*period)).push_bind(seal(secret.as_slice()));
+    insert_rows(connection, head, 3, &sealed, |values, ((client, period), secret)| {
+        values.push_bind(client.cast_signed()).push_bind(i64::from(*period)).push_bind(secret.clone());
     })
     .await?;
     Ok(())
@@ -167,7 +223,7 @@ pub(crate) async fn destroy_client_keys(
                     SELECT client, period, $3 FROM client_keys WHERE client = $1 AND period <= $2";
     let remember = Sql::new(remember).bind(client.cast_signed()).bind(i64::from(through)).bind(destruction);
     let count = connection.execute(remember).await?;
-    connection.execute(about(format!("UPDATE client_keys SET secret = $3 {which}")).bind(vec![0; KEY_LEN])).await?;
+    connection.execute(about(format!("UPDATE client_keys SET secret = $3 {which}")).bind(vec![0; SEALED_LEN])).await?;
     connection.execute(about(format!("DELETE FROM client_keys {which}"))).await?;
     Ok(count)
 }
@@ -257,6 +313,14 @@ pub(crate) async fn places_after(connection: &mut Connection, number: u64) -> Re
     let text = "SELECT first_action, last_action, after_sequence FROM action_places WHERE first_action > $1 \
                 ORDER BY first_action LIMIT $2";
     Ok(connection.load(Sql::new(text).bind(number).bind(PLACES_MAX)).await?)
+}
+
+/// Where an action stands, if it is in the log.
+pub(crate) async fn place_of(connection: &mut Connection, action: u64) -> Result<Option<ActionPlace>> {
+    let text = "SELECT first_action, last_action, after_sequence FROM action_places WHERE first_action <= $1 \
+                ORDER BY first_action DESC LIMIT 1";
+    let found: Option<ActionPlace> = connection.find(Sql::new(text).bind(action)).await?;
+    Ok(found.filter(|place| place.last >= action))
 }
 
 pub(crate) async fn add_place(connection: &mut Connection, place: ActionPlace) -> Result<()> {

@@ -111,7 +111,7 @@ impl Tree {
         entries.get(at).copied().ok_or(ComplianceError::Absent("leaf with this index"))
     }
 
-    fn row(&self, index: u64) -> Result<LeafRow> {
+    pub(crate) fn row(&self, index: u64) -> Result<LeafRow> {
         let mut bytes = [0; ROW_LEN];
         let read = self.leaves.read_exact_at(&mut bytes, index * ROW_LEN as u64);
         read.map_err(ComplianceError::file(&self.files.leaves()))?;
@@ -126,6 +126,18 @@ impl Tree {
             if self.row(middle)?.sequence < sequence { low = middle + 1 } else { high = middle }
         }
         Ok(low)
+    }
+
+    /// The leaf of an action that stands behind the command `after`: the command's own leaves come first, then actions by
+    /// number.
+    pub(crate) fn action_leaf(&self, after: u64, action: u64) -> Result<Option<u64>> {
+        let end = self.first_of(after.saturating_add(1))?;
+        let (mut low, mut high) = (self.first_of(after)?, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.row(middle)?.action < action { low = middle + 1 } else { high = middle }
+        }
+        Ok(if low < end && self.row(low)?.action == action { Some(low) } else { None })
     }
 
     /// Leaves of the commands `from` to `to` that `wanted` wants, at most `limit`.

@@ -13,16 +13,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use heng_ports::{AuthFailure, Credentials, Principal, Signed};
+use heng_transport::Network;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
-use crate::network::Network;
 use crate::repeats::{Once, RepeatKey, known, remember};
+use crate::seals::seal_key;
 use crate::secret::{Secret, base32, digest, random};
 use crate::store::{self, KeyRow, PrincipalRow};
+use crate::tallies::Tally;
 use crate::users::{by_or_system, check_scopes, list_of, principal_of, text_of};
 
 /// How far a timestamp may lie from now, in milliseconds.
@@ -79,12 +82,12 @@ enum Verifier {
 }
 
 impl Verifier {
-    fn of(row: &KeyRow) -> Option<Self> {
-        if row.kind == "ed25519" {
-            let bytes = row.secret.as_slice().try_into().ok()?;
+    fn of(kind: &str, secret: &[u8]) -> Option<Self> {
+        if kind == "ed25519" {
+            let bytes = secret.try_into().ok()?;
             return VerifyingKey::from_bytes(bytes).ok().map(|key| Self::Ed25519(Box::new(key)));
         }
-        Hmac::new_from_slice(&row.secret).ok().map(|mac| Self::Hmac(Box::new(mac)))
+        Hmac::new_from_slice(secret).ok().map(|mac| Self::Hmac(Box::new(mac)))
     }
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -210,12 +213,33 @@ fn shape(signed: Signed<'_>, now_ms: i64, begun_ms: i64) -> Result<Vec<u8>, Auth
 }
 
 impl Identity {
-    /// Who signed this request.
+    /// Who signed this request. A signature that is not good is counted in the trail.
     pub(crate) async fn signer(
         &self,
         came: Credentials<'_>,
         signed: Signed<'_>,
     ) -> Result<Arc<Principal>, AuthFailure> {
+        let found = self.find_signer(came, signed).await;
+        let why = match &found {
+            Ok(_) | Err(AuthFailure::Missing | AuthFailure::Slow(_) | AuthFailure::Unavailable) => return found,
+            Err(AuthFailure::Invalid(why)) => why,
+            Err(AuthFailure::Ended) => "the key has ended",
+            Err(AuthFailure::Address) => "the address is not on the key's list",
+        };
+        let known = self.keys.find(signed.key).map_or(0, |live| live.principal.id);
+        let tally = Tally {
+            action: "key.signature",
+            principal: known,
+            name: signed.key,
+            address: came.address,
+            resource: "",
+            detail: why,
+        };
+        self.audit.count(tally, self.clock.now());
+        found
+    }
+
+    async fn find_signer(&self, came: Credentials<'_>, signed: Signed<'_>) -> Result<Arc<Principal>, AuthFailure> {
         const WRONG: AuthFailure = AuthFailure::Invalid("the key or the signature is not right");
         let now = self.clock.now();
         let signature = shape(signed, now / MS, self.begun_at / MS)?;
@@ -273,7 +297,17 @@ impl Identity {
             self.keys.forget(|known, _| known == id);
             return Err(AuthFailure::Ended);
         }
-        let Some(live) = live_key(&key, &principal, now) else {
+        // A public key is no secret and stands as it is.
+        let secret = if key.kind == "ed25519" {
+            Ok(Zeroizing::new(key.secret.clone()))
+        } else {
+            self.key_secret(&key.id, key.secret.clone())
+        };
+        let secret = secret.map_err(|error| {
+            tracing::error!(%error, key = key.id, "unseal a key");
+            AuthFailure::Unavailable
+        })?;
+        let Some(live) = live_key(&key, &secret, &principal, now) else {
             tracing::error!(key = key.id, "read a key that cannot verify");
             return Ok(None);
         };
@@ -307,7 +341,7 @@ impl Identity {
         let (kind, shared, stored) = match new.kind {
             KeyKind::Hmac => {
                 let secret = Secret::new(URL_SAFE_NO_PAD.encode(random::<32>()));
-                let stored = secret.expose().as_bytes().to_vec();
+                let stored = seal_key(self.store.seals(), &id, secret.expose().as_bytes())?;
                 ("hmac-sha256", Some(secret), stored)
             }
             KeyKind::Ed25519(public) => ("ed25519", None, public.to_vec()),
@@ -388,10 +422,10 @@ fn check_key(new: &NewKey, now: i64) -> Result<(), IdentityError> {
     Ok(())
 }
 
-fn live_key(key: &KeyRow, principal: &PrincipalRow, now: i64) -> Option<LiveKey> {
+fn live_key(key: &KeyRow, secret: &[u8], principal: &PrincipalRow, now: i64) -> Option<LiveKey> {
     Some(LiveKey {
         principal: Arc::new(principal_of(principal, &key.scopes, format!("key:{}", key.id))),
-        verifier: Verifier::of(key)?,
+        verifier: Verifier::of(&key.kind, secret)?,
         networks: list_of(&key.networks).iter().filter_map(|text| text.parse().ok()).collect(),
         expires_at: key.expires_at,
         compared_at: now,

@@ -114,6 +114,12 @@ impl Attempts {
         }
     }
 
+    /// Whether `user` has signed in from `address`.
+    pub(crate) fn proven(&self, user: &str, address: Option<IpAddr>) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&Who::Pair(counted(user).to_owned(), address)).is_some_and(|count| count.proven)
+    }
+
     /// Notes a failure of `user` from `address`.
     pub(crate) fn failed(&self, user: &str, address: Option<IpAddr>, now: i64) {
         let user = counted(user);

@@ -5,6 +5,7 @@
 //! often. The queue is bounded; what does not fit is counted, and the count is written as a row of its own.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use heng_store::{OwnedStore, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store;
+use crate::tallies::{Tallies, Tally};
 
 /// Rows that wait to be written at most.
 const QUEUE_LEN_MAX: usize = 10_000;
@@ -29,8 +31,8 @@ const COUNTED_MAX: usize = 20_000;
 /// Shards of the counts, so that the doors' threads do not wait for one another.
 const SHARDS: usize = 8;
 
-/// A row of the audit trail.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A row of the audit trail. `Debug` leaves out what may tell of persons.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct AuditRow {
     /// Nanoseconds since 1970.
     pub(crate) at: i64,
@@ -46,6 +48,15 @@ pub(crate) struct AuditRow {
     pub(crate) address: String,
     /// How often; 1 but for allowed decisions.
     pub(crate) times: u64,
+}
+
+impl fmt::Debug for AuditRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, principal, action, resource, outcome, times, .. } = self;
+        let mut told = f.debug_struct("AuditRow");
+        told.field("at", at).field("principal", principal).field("action", action).field("resource", resource);
+        told.field("outcome", outcome).field("times", times).finish_non_exhaustive()
+    }
 }
 
 impl AuditRow {
@@ -114,6 +125,7 @@ pub(crate) struct Audit {
     queue: mpsc::Sender<Message>,
     lost: Arc<AtomicU64>,
     counts: Arc<[Mutex<Shard>; SHARDS]>,
+    tallies: Arc<Tallies>,
     hasher: RandomState,
 }
 
@@ -138,9 +150,11 @@ impl Audit {
         let (queue, waiting) = mpsc::channel(QUEUE_LEN_MAX);
         let lost = Arc::new(AtomicU64::new(0));
         let counts: Arc<[Mutex<Shard>; SHARDS]> = Arc::new(std::array::from_fn(|_| Mutex::new(Shard::new())));
-        let writer = AuditWriter { store, clock, lost: Arc::clone(&lost), counts: Arc::clone(&counts), waiting };
+        let tallies = Arc::<Tallies>::default();
+        let (lost_too, counts_too, tallies_too) = (Arc::clone(&lost), Arc::clone(&counts), Arc::clone(&tallies));
+        let writer = AuditWriter { store, clock, lost: lost_too, counts: counts_too, tallies: tallies_too, waiting };
         tokio::spawn(writer.run());
-        Self { queue, lost, counts, hasher: RandomState::new() }
+        Self { queue, lost, counts, tallies, hasher: RandomState::new() }
     }
 
     /// Queues a row.
@@ -148,6 +162,11 @@ impl Audit {
         if self.queue.try_send(Message::Row(Box::new(row))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts what comes in floods; each minute has one row for each principal, name, address and place.
+    pub(crate) fn count(&self, tally: Tally<'_>, now: i64) {
+        self.tallies.add(tally, now);
     }
 
     /// Counts an allowed decision.
@@ -196,6 +215,7 @@ struct AuditWriter {
     clock: Arc<dyn Clock>,
     lost: Arc<AtomicU64>,
     counts: Arc<[Mutex<Shard>; SHARDS]>,
+    tallies: Arc<Tallies>,
     waiting: mpsc::Receiver<Message>,
 }
 
@@ -226,6 +246,8 @@ impl AuditWriter {
         }
         if counts_too || !flushed.is_empty() {
             rows.extend(self.take_counts());
+            // Who waits wants to see everything; else a minute is written when it is over.
+            rows.extend(self.tallies.take(self.clock.now(), !flushed.is_empty()));
         }
         for chunk in rows.chunks(BATCH_MAX) {
             if let Err(error) = self.write_rows(chunk).await {

@@ -18,6 +18,9 @@ pub enum IdentityError {
     /// The policy files do not fit their schema.
     #[error("the policies: {0}")]
     Policy(String),
+    /// Another part of the broker that is needed for it does not answer.
+    #[error("{0}")]
+    Away(String),
     /// The proof is not good. The text helps nobody to guess.
     #[error("{0}")]
     Unproven(&'static str),
@@ -27,6 +30,9 @@ pub enum IdentityError {
     /// The caller may not do that.
     #[error("{0}")]
     Forbidden(String),
+    /// It takes a fresh proof that the caller cannot bring.
+    #[error("{0}")]
+    StepUp(&'static str),
     /// There is no such thing.
     #[error("there is no such {0}")]
     Absent(&'static str),
@@ -54,7 +60,7 @@ impl From<IdentityError> for Problem {
         let told = error.to_string();
         match error {
             IdentityError::Store(StoreError::Value(_)) | IdentityError::Policy(_) => Self::internal(&told),
-            IdentityError::Store(_) => {
+            IdentityError::Store(_) | IdentityError::Away(_) => {
                 tracing::error!(error = %told, "answer a request about identities");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, Reason::OVERLOADED, AWAY).retry_after_s(AWAY_RETRY_S)
             }
@@ -63,6 +69,7 @@ impl From<IdentityError> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, Reason::RATE_LIMITED, told).retry_after_s(seconds)
             }
             IdentityError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, Reason::FORBIDDEN, told),
+            IdentityError::StepUp(_) => Self::new(StatusCode::FORBIDDEN, Reason::STEP_UP_NEEDED, told),
             IdentityError::Absent(_) => Self::new(StatusCode::NOT_FOUND, Reason::NOT_FOUND, told),
             IdentityError::Clash(_) => Self::new(StatusCode::CONFLICT, Reason::CONFLICT, told),
             IdentityError::Field { pointer, detail } => {

@@ -1,28 +1,37 @@
 //! The service as a whole: opened on its tables, asked by the doors.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use heng_model::UnixNanos;
 use heng_ports::{
-    ActionSource, ActionTaken, AuthFailure, Credentials, Decision, FeedError, Gatekeeper, Later, Principal, Resource,
+    ActionLeaves, ActionSource, ActionTaken, AuthFailure, Credentials, Decision, FeedError, Gatekeeper, Later,
+    LegalHolds, Principal, Resource, StepUpAsk, StepUpFailure, Turned, TurnedAway,
 };
 use heng_runtime::Clock;
 use heng_store::{Engine, OwnedStore, StoreOptions};
 
 use crate::api_keys::{Keys, Nonces};
+use crate::attacks::Attacks;
 use crate::attempts::Attempts;
 use crate::audit::{Audit, AuditRow};
 use crate::error::IdentityError;
 use crate::flood::Flood;
+use crate::oidc::{self, Oidc, OidcOptions};
+use crate::passkeys::Passkeys;
 use crate::password::HashPool;
 use crate::policy::Policy;
+use crate::seals::seal_all;
 use crate::sessions::Sessions;
+use crate::step_up::StepUps;
 use crate::store::{self, MIGRATIONS};
+use crate::tallies::Tally;
+use crate::travel::Places;
+use crate::webauthn::PasskeyOptions;
 
 /// How the service behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityOptions {
     /// Threads that hash passwords, at least 1.
     pub hash_threads: usize,
@@ -41,8 +50,18 @@ pub struct IdentityOptions {
     pub token_age: Duration,
     /// Staff without a second factor can do nothing but enrol one.
     pub staff_totp: bool,
-    /// Browsers send the session's cookie over TLS only; set it where the doors speak TLS.
-    pub secure_cookie: bool,
+    /// Whom browsers hand passkeys to.
+    pub passkeys: PasskeyOptions,
+    /// Whoever has no passkey steps up by a one-time code.
+    pub step_up_totp: bool,
+    /// Clients without any second factor step up by the password.
+    pub step_up_password: bool,
+    /// Where addresses are; none = impossible travel is not judged.
+    pub places: Option<Arc<Places>>,
+    /// The provider by which staff sign on, if there is one.
+    pub oidc: Option<OidcOptions>,
+    /// Words that passwords must not be built around: the firm's names and products.
+    pub firm_words: Vec<String>,
 }
 
 impl Default for IdentityOptions {
@@ -57,7 +76,12 @@ impl Default for IdentityOptions {
             session_idle: Duration::from_mins(30),
             token_age: Duration::from_hours(1),
             staff_totp: true,
-            secure_cookie: false,
+            passkeys: PasskeyOptions::default(),
+            step_up_totp: true,
+            step_up_password: true,
+            places: None,
+            oidc: None,
+            firm_words: Vec::new(),
         }
     }
 }
@@ -80,10 +104,17 @@ pub struct Identity {
     pub(crate) audit: Audit,
     pub(crate) hashing: HashPool,
     pub(crate) attempts: Attempts,
+    pub(crate) attacks: Attacks,
+    pub(crate) passkeys: Passkeys,
+    pub(crate) step_ups: StepUps,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) flood: Flood,
     pub(crate) sessions: Sessions,
     pub(crate) keys: Keys,
     pub(crate) nonces: Nonces,
+    /// Who knows where actions stand in the evidence log, and what the law keeps; set when those are open.
+    pub(crate) leaves: OnceLock<Arc<dyn ActionLeaves>>,
+    pub(crate) holds: OnceLock<Arc<dyn LegalHolds>>,
     /// Nanoseconds since 1970.
     pub(crate) begun_at: i64,
     /// How long what is remembered is trusted; none = as long as it lives, because nobody else writes.
@@ -101,16 +132,23 @@ impl Identity {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, IdentityError> {
         let store = OwnedStore::open(place, &MIGRATIONS).await?;
+        seal_all(&store).await?;
         let alone = store.read().await?.engine() == Engine::Sqlite;
         let identity = Arc::new(Self {
             policy: Policy::new()?,
             audit: Audit::start(store.clone(), Arc::clone(&clock)),
             hashing: HashPool::new(options.hash_threads, options.hash_queue_len_max),
             attempts: Attempts::default(),
+            attacks: Attacks::default(),
+            passkeys: Passkeys::new(&options.passkeys)?,
+            step_ups: StepUps::default(),
+            oidc: options.oidc.as_ref().map(Oidc::new).transpose()?,
             flood: Flood::new(),
             sessions: Sessions::default(),
             keys: Keys::default(),
             nonces: Nonces::new(),
+            leaves: OnceLock::new(),
+            holds: OnceLock::new(),
             begun_at: clock.now(),
             compare_nanos: (!alone).then_some(COMPARE_NANOS),
             store,
@@ -141,19 +179,30 @@ impl Identity {
     /// Writes what is left and closes the tables.
     pub async fn close(&self) {
         self.audit.flush().await;
-        if let Err(error) = self.sweep().await {
+        if let Err(error) = self.note_uses().await {
             tracing::warn!(%error, "write the last uses of sessions");
         }
         self.store.close().await;
     }
 
-    /// Forgets what has ended and writes when sessions were used.
-    pub(crate) async fn sweep(&self) -> Result<(), IdentityError> {
-        let now = self.clock.now();
-        let used = self.sessions.sweep(now);
+    /// Writes when sessions were used.
+    async fn note_uses(&self) -> Result<(), IdentityError> {
+        let used = self.sessions.sweep(self.clock.now());
         let mut change = self.store.begin().await?;
         store::touch_sessions(change.connection(), &used).await?;
-        store::forget_sessions(change.connection(), now.saturating_sub(FORGET_NANOS), FORGET_MAX).await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// Writes when sessions were used, and forgets those that ended long ago, but for what the law holds. While that is
+    /// not known nothing is forgotten.
+    pub(crate) async fn sweep(&self) -> Result<(), IdentityError> {
+        self.note_uses().await?;
+        let kept = self.held_principals().await?;
+        let ended_before = self.clock.now().saturating_sub(FORGET_NANOS);
+        let mut change = self.store.begin().await?;
+        store::forget_sessions(change.connection(), ended_before, &kept, FORGET_MAX).await?;
+        oidc::forget_sessions(change.connection(), ended_before).await?;
         change.commit().await?;
         Ok(())
     }
@@ -202,6 +251,25 @@ impl Gatekeeper for Identity {
         })
     }
 
+    fn step_up<'a>(
+        &'a self,
+        principal: &'a Arc<Principal>,
+        ask: StepUpAsk<'a>,
+    ) -> Later<'a, Result<(), StepUpFailure>> {
+        Box::pin(self.stepped_up(principal, ask))
+    }
+
+    fn turned_away(&self, turned: Turned<'_>) {
+        let action = match turned.what {
+            TurnedAway::Rate => "request.rate",
+            TurnedAway::Malformed => "request.malformed",
+            TurnedAway::Handshake => "door.handshake",
+        };
+        let (principal, name) = turned.principal.map_or((0, ""), |who| (who.id, who.name.as_str()));
+        let (address, resource, detail) = (turned.address, turned.at, turned.detail);
+        self.audit.count(Tally { action, principal, name, address, resource, detail }, self.clock.now());
+    }
+
     fn decide(&self, principal: &Principal, action: &'static str, resource: Resource) -> Decision {
         let decision = self.policy.decide(principal, action, resource);
         let now = self.clock.now();
@@ -216,6 +284,14 @@ impl Gatekeeper for Identity {
             }
         }
         decision
+    }
+
+    fn sees_personal(&self, principal: &Principal) -> bool {
+        self.policy.decide(principal, "personal.read", Resource::Any).is_allowed()
+    }
+
+    fn showed_personal(&self, principal: &Principal, operation: &'static str, persons: &[u64]) {
+        self.note_shown(principal, operation, persons);
     }
 }
 

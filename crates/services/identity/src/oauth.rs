@@ -14,7 +14,7 @@ use crate::error::{AWAY, IdentityError};
 use crate::identity::Identity;
 use crate::repeats::{Once, RepeatKey};
 use crate::secret::{Secret, base32, digest, random};
-use crate::sessions::{Opened, Way};
+use crate::sessions::{Means, Opened, Way};
 use crate::store::{self, PrincipalRow};
 use crate::users::{accounts_text, check_accounts, check_name, check_scopes, kind_of, list_of, text_of};
 
@@ -227,8 +227,9 @@ impl Identity {
             return Err(Refused::Scope(detail));
         }
         let scopes = text_of(&asked);
-        let opened =
-            self.open_session(partner, Way { scopes: &scopes, address, action: "token", given: false }).await?;
+        let opened = self
+            .open_session(partner, Way { scopes: &scopes, address, action: "token", means: Means::Secret, device: "" })
+            .await?;
         Ok((opened, scopes.replace(',', " ")))
     }
 

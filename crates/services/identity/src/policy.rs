@@ -22,7 +22,7 @@ const SCHEMA: &str = include_str!("../policies/heng.cedarschema");
 const KEPT_MAX: usize = 50_000;
 
 /// Every action that the policy knows.
-pub const ACTIONS: [&str; 25] = [
+pub const ACTIONS: [&str; 33] = [
     "order.place",
     "order.cancel",
     "order.read",
@@ -48,6 +48,14 @@ pub const ACTIONS: [&str; 25] = [
     "client.read",
     "evidence.read",
     "evidence.destroy",
+    "role.propose",
+    "role.decide",
+    "review.write",
+    "personal.read",
+    "export.request",
+    "export.decide",
+    "export.reveal",
+    "hold.write",
 ];
 
 /// Every role, with the kind of principal that may have it.
@@ -72,6 +80,7 @@ struct Question<'a> {
     held: bool,
     in_scope: bool,
     credential: &'a str,
+    own: bool,
 }
 
 /// A question that was answered.
@@ -83,14 +92,15 @@ struct Answered {
     held: bool,
     in_scope: bool,
     credential: String,
+    own: bool,
     decision: Decision,
 }
 
 impl Answered {
     fn question(&self) -> Question<'_> {
-        let Self { kind, roles, action, on_account, held, in_scope, credential, .. } = self;
-        let (kind, on_account, held, in_scope) = (*kind, *on_account, *held, *in_scope);
-        Question { kind, roles, action, on_account, held, in_scope, credential }
+        let Self { kind, roles, action, on_account, held, in_scope, credential, own, .. } = self;
+        let (kind, on_account, held, in_scope, own) = (*kind, *on_account, *held, *in_scope, *own);
+        Question { kind, roles, action, on_account, held, in_scope, credential, own }
     }
 }
 
@@ -103,8 +113,8 @@ struct Names {
     account: EntityUid,
 }
 
-/// The policy engine.
-pub(crate) struct Policy {
+/// The policy engine: who may do what.
+pub struct Policy {
     policies: PolicySet,
     schema: Schema,
     names: Names,
@@ -142,9 +152,9 @@ fn names() -> Result<Names, IdentityError> {
     })
 }
 
-/// The policies, each under the name that its `@id` gives.
-fn read_policies() -> Result<PolicySet, IdentityError> {
-    let parsed: PolicySet = POLICIES.parse().map_err(bad)?;
+/// The policies and `more`, each under the name that its `@id` gives.
+fn read_policies(more: &str) -> Result<PolicySet, IdentityError> {
+    let parsed: PolicySet = format!("{POLICIES}\n{more}").parse().map_err(bad)?;
     let mut named = PolicySet::new();
     for policy in parsed.policies() {
         let id = policy.annotation("id").ok_or_else(|| bad(format!("policy {} has no @id", policy.id())))?;
@@ -160,12 +170,29 @@ fn credential_kind(credential: &str) -> &str {
 
 impl Policy {
     /// Reads the policies of this program and checks them against their schema.
-    pub(crate) fn new() -> Result<Self, IdentityError> {
+    ///
+    /// # Errors
+    /// [`IdentityError::Policy`] if they do not fit it.
+    pub fn new() -> Result<Self, IdentityError> {
+        Self::with("")
+    }
+
+    /// How many policies this program has.
+    #[must_use]
+    pub fn count() -> usize {
+        Self::texts().len()
+    }
+
+    /// The policies of this program and `more`, in Cedar's language, each with an `@id`.
+    ///
+    /// # Errors
+    /// [`IdentityError::Policy`] if one cannot be read, has no name or does not fit the schema.
+    pub fn with(more: &str) -> Result<Self, IdentityError> {
         let (schema, warnings) = Schema::from_cedarschema_str(SCHEMA).map_err(bad)?;
         if let Some(warning) = warnings.into_iter().next() {
             return Err(bad(warning));
         }
-        let policies = read_policies()?;
+        let policies = read_policies(more)?;
         let checked = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if !checked.validation_passed_without_warnings() {
             return Err(bad(checked));
@@ -180,7 +207,13 @@ impl Policy {
     }
 
     /// Whether `principal` may do `action` to `resource`.
-    pub(crate) fn decide(&self, principal: &Principal, action: &str, resource: Resource) -> Decision {
+    #[must_use]
+    pub fn decide(&self, principal: &Principal, action: &str, resource: Resource) -> Decision {
+        self.decide_about(principal, action, resource, false)
+    }
+
+    /// The same of something that is the principal's own: what they asked for, or what is about themselves.
+    pub(crate) fn decide_about(&self, principal: &Principal, action: &str, resource: Resource, own: bool) -> Decision {
         let (on_account, held) = match resource {
             Resource::Any => (false, true),
             Resource::Account(account) => (true, principal.accounts.hold(account)),
@@ -193,6 +226,7 @@ impl Policy {
             held,
             in_scope: principal.scopes.is_empty() || principal.scopes.iter().any(|scope| scope == action),
             credential: credential_kind(&principal.credential),
+            own,
         };
         let hash = self.hasher.hash_one(question);
         if let Ok(answered) = self.answered.read()
@@ -218,6 +252,7 @@ impl Policy {
             held: question.held,
             in_scope: question.in_scope,
             credential: question.credential.to_owned(),
+            own: question.own,
             decision: decision.clone(),
         }));
     }
@@ -263,6 +298,7 @@ impl Policy {
             ("held".to_owned(), RestrictedExpression::new_bool(question.held)),
             ("in_scope".to_owned(), RestrictedExpression::new_bool(question.in_scope)),
             ("credential".to_owned(), RestrictedExpression::new_string(question.credential.to_owned())),
+            ("own".to_owned(), RestrictedExpression::new_bool(question.own)),
         ]);
         let context = context.map_err(bad)?;
         let request = Request::new(principal.clone(), action, resource.clone(), context, Some(&self.schema));
@@ -320,18 +356,20 @@ mod tests {
         let table = [
             ("client", format!("{trading} {market} {own} evidence.read")),
             ("partner", format!("{trading} {market} dropcopy.read evidence.read")),
-            ("trader", format!("{trading} {market} dropcopy.read system.read {own} client.read")),
+            ("trader", format!("{trading} {market} dropcopy.read system.read {own} client.read export.request")),
             (
                 "service-desk",
                 format!(
-                    "order.read account.read fill.read {market} system.read user.read {own} client.read evidence.read"
+                    "order.read account.read fill.read {market} system.read user.read {own} client.read evidence.read \
+                     export.request"
                 ),
             ),
             (
                 "risk-officer",
                 format!(
                     "order.cancel order.read parent.control account.read fill.read {market} dropcopy.read system.read \
-                     audit.read {own} kill.switch client.read evidence.read evidence.destroy"
+                     audit.read {own} kill.switch client.read evidence.read evidence.destroy role.decide \
+                     review.write personal.read export.request export.decide export.reveal hold.write"
                 ),
             ),
             ("operator", format!("{market} system.read system.logs {own} kill.switch")),
@@ -339,14 +377,16 @@ mod tests {
                 "admin",
                 format!(
                     "{market} system.read system.logs audit.read user.read user.write {own} partner.read \
-                     partner.write evidence.destroy"
+                     partner.write evidence.destroy role.propose role.decide review.write personal.read \
+                     export.request export.decide hold.write"
                 ),
             ),
             (
                 "auditor",
                 format!(
                     "order.read account.read fill.read {market} dropcopy.read system.read system.logs audit.read \
-                     user.read {own} partner.read client.read evidence.read"
+                     user.read {own} partner.read client.read evidence.read personal.read export.request \
+                     export.decide export.reveal"
                 ),
             ),
         ];
@@ -393,6 +433,31 @@ mod tests {
     }
 
     #[test]
+    fn nobody_decides_alone() {
+        let policy = Policy::new().expect("the policies fit their schema");
+        for role in ["admin", "risk-officer"] {
+            let who = principal(PrincipalKind::Staff, role);
+            for action in ["role.decide", "review.write"] {
+                let about = |own| policy.decide_about(&who, action, Resource::Any, own);
+                assert!(about(false).is_allowed(), "{role} {action}");
+                let why = "“nobody decides what they asked for or what is about themselves”";
+                assert_eq!(about(true), Decision::Deny(format!("the policy forbids {action}: {why}")));
+            }
+        }
+        // Whoever may change who comes in does not trade, and whoever trades changes nothing of that.
+        let changing = ["user.write", "partner.write", "role.propose", "role.decide", "review.write"];
+        let trading = ["order.place", "parent.place", "order.cancel"];
+        for (role, kind) in ROLES {
+            let may = |list: &[&str]| allowed(&policy, role, kind).iter().any(|action| list.contains(action));
+            let both = may(&changing) && may(&trading[..2]);
+            assert!(!both, "{role}");
+        }
+        let auditor = allowed(&policy, "auditor", PrincipalKind::Staff);
+        let own = ["key.write", "session.write"];
+        assert!(auditor.iter().all(|action| !action.ends_with(".write") || own.contains(action)), "{auditor:?}");
+    }
+
+    #[test]
     fn no_role_no_right_whatever_the_kind() {
         let policy = Policy::new().expect("the policies fit their schema");
         let nobody = principal(PrincipalKind::Service, "nobody");
@@ -402,7 +467,7 @@ mod tests {
     #[test]
     fn every_policy_has_a_name_and_a_text() {
         let texts = Policy::texts();
-        assert_eq!(texts.len(), read_policies().expect("they are read").policies().count());
+        assert_eq!(texts.len(), read_policies("").expect("they are read").policies().count());
         assert!(texts.iter().all(|(name, text)| !name.is_empty() && text.ends_with(';')), "{texts:?}");
     }
 }

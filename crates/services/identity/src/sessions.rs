@@ -11,8 +11,10 @@ use crate::attempts::Door;
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
+use crate::passkeys::Factors;
 use crate::secret::{Secret, digest};
 use crate::store::{self, PrincipalRow, SessionRow};
+use crate::tallies::Tally;
 use crate::totp::matched_step;
 use crate::users::{kind_of, principal_of};
 
@@ -24,12 +26,71 @@ const TOKEN_PREFIX: &str = "hat_";
 const REMEMBERED_MAX: usize = 200_000;
 /// The scope of staff who have no second factor yet: it names no action, so all they can do is look after themselves.
 pub(crate) const ENROL_SCOPE: &str = "self.enrol";
+/// The scope of people whose password somebody else knows: all they can do is choose another one.
+pub(crate) const PASSWORD_SCOPE: &str = "self.password";
+/// How long such a password lets its owner in: seven days.
+const INITIAL_NANOS: i64 = 7 * 86_400 * 1_000_000_000;
 /// What a failed sign-in tells, whatever was wrong.
 const WRONG: &str = "the user, password or code is not right";
+
+/// How a session was proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// By nobody: the start gave it to a tool.
+    Given,
+    /// By the password alone.
+    Password,
+    /// By password and one-time code.
+    Totp,
+    /// By password and passkey.
+    Passkey,
+    /// By password and recovery code.
+    Recovery,
+    /// By a partner's secret.
+    Secret,
+    /// By an OpenID provider, with whatever it saw.
+    Oidc,
+}
+
+impl Means {
+    const ALL: [Self; 7] =
+        [Self::Given, Self::Password, Self::Totp, Self::Passkey, Self::Recovery, Self::Secret, Self::Oidc];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Password => "password",
+            Self::Totp => "totp",
+            Self::Passkey => "passkey",
+            Self::Recovery => "recovery",
+            Self::Secret => "secret",
+            Self::Oidc => "oidc",
+        }
+    }
+
+    /// As the audit trail tells it.
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Given => "",
+            Self::Password => "by password",
+            Self::Totp => "by password and one-time code",
+            Self::Passkey => "by password and passkey",
+            Self::Recovery => "by password and recovery code",
+            Self::Secret => "by secret",
+            Self::Oidc => "by the OpenID provider",
+        }
+    }
+
+    /// Of what is stored; whatever is not known counts as the least that a person can bring.
+    fn of(name: &str) -> Self {
+        Self::ALL.into_iter().find(|means| means.name() == name).unwrap_or(Self::Password)
+    }
+}
 
 /// A session as it is remembered.
 pub(crate) struct Live {
     pub(crate) id: u64,
+    pub(crate) means: Means,
     pub(crate) principal: Arc<Principal>,
     expires_at: i64,
     idle_nanos: i64,
@@ -155,6 +216,12 @@ pub struct SignIn {
     pub password: Secret,
     /// Code of the second factor.
     pub totp: Option<Secret>,
+    /// The answer of a passkey: the id of the challenge, and what the browser made of it.
+    pub passkey: Option<(String, serde_json::Value)>,
+    /// A recovery code in the place of a second factor.
+    pub recovery: Option<Secret>,
+    /// What it came from, as its owner reads it: `Firefox on Linux`.
+    pub device: String,
     /// Where it came from.
     pub address: Option<IpAddr>,
 }
@@ -164,8 +231,19 @@ pub struct SignIn {
 pub enum SignedIn {
     /// The session has begun.
     Session(Opened),
-    /// A code of the second factor is needed as well.
-    CodeNeeded,
+    /// A second factor is needed as well.
+    FactorNeeded(FactorNeeded),
+}
+
+/// What a person may bring beside the password.
+#[derive(Clone, Debug)]
+pub struct FactorNeeded {
+    /// A one-time code.
+    pub totp: bool,
+    /// A recovery code.
+    pub recovery: bool,
+    /// A passkey: the id of the challenge, and what `navigator.credentials.get` takes as its `publicKey`.
+    pub passkey: Option<(String, serde_json::Value)>,
 }
 
 /// A session or access token that has begun. The token is shown here and never again.
@@ -179,14 +257,25 @@ pub struct Opened {
     pub principal: Principal,
 }
 
+/// What became of the second factor.
+pub(crate) enum Proven {
+    By(Means),
+    /// It was brought and is not good.
+    Wrong(&'static str),
+    /// None was brought.
+    Nothing,
+}
+
 /// How a session begins.
 pub(crate) struct Way<'a> {
     pub(crate) scopes: &'a str,
     pub(crate) address: Option<IpAddr>,
     /// What the audit trail calls it.
     pub(crate) action: &'a str,
-    /// Given by the system's own start to its tools: it does not end for being idle.
-    pub(crate) given: bool,
+    /// How it was proven. One that the start gave to its tools does not end for being idle.
+    pub(crate) means: Means,
+    /// What it came from.
+    pub(crate) device: &'a str,
 }
 
 impl Identity {
@@ -196,9 +285,8 @@ impl Identity {
     /// If the proof is not good, after too many failures, or if too many sign in at once.
     pub async fn sign_in(&self, by: SignIn) -> Result<SignedIn, IdentityError> {
         let now = self.clock.now();
-        let rates = (&self.flood, &self.options);
-        self.attempts.knock(rates, Door::SignIn, (&by.user, by.address), now)?;
-        self.attempts.check(&by.user, by.address, now)?;
+        self.may_try((&by.user, by.address), now)?;
+        self.attacks.check(&by.user, by.address, &self.attempts, now)?;
         let found = store::principal_named(&mut self.store.read().await?, &by.user).await?;
         let known = found.filter(|row| !row.disabled && row.password.is_some());
         // The same work for a name that nobody has, so that the time tells nothing.
@@ -207,26 +295,114 @@ impl Identity {
         let Some(row) = known.filter(|_| right) else {
             return Err(self.sign_in_failed(&by, now, "user or password"));
         };
-        match (&row.totp, &by.totp) {
-            (Some(_), None) => return Ok(SignedIn::CodeNeeded),
-            (Some(secret), Some(code)) => {
-                let step = matched_step(secret, code.expose(), now, row.totp_step);
-                let Some(step) = step else { return Err(self.sign_in_failed(&by, now, "code")) };
-                if !self.use_step(row.id, step).await? {
-                    return Err(self.sign_in_failed(&by, now, "code that was used"));
-                }
-            }
-            (None, _) => {}
+        if row.initial_until.is_some_and(|end| end <= now) {
+            return Err(self.sign_in_failed(&by, now, "initial password, which has ended"));
         }
+        let factors = self.factors(row.id).await?;
+        self.attacks.password_right(&by.user, (by.address, factors.any()), &self.attempts, now)?;
+        let means = match self.prove_factor(&row, &factors, &by).await? {
+            Proven::By(means) => means,
+            Proven::Wrong(what) => return Err(self.sign_in_failed(&by, now, what)),
+            Proven::Nothing => {
+                let rows = &factors.passkeys;
+                let passkey = if rows.is_empty() { None } else { Some(self.begin_passkey_sign_in(row.id, rows)?) };
+                let passkey = passkey.map(|challenge| (challenge.id, challenge.options));
+                let (totp, recovery) = (factors.totp, factors.recovery);
+                return Ok(SignedIn::FactorNeeded(FactorNeeded { totp, recovery, passkey }));
+            }
+        };
+        self.judge_travel(&row, by.address, means).await?;
         self.attempts.succeeded(&by.user, by.address, now);
-        let unprotected = row.totp.is_none() && kind_of(&row.kind) == PrincipalKind::Staff;
-        let scopes = if unprotected && self.options.staff_totp { ENROL_SCOPE } else { "" };
-        let way = Way { scopes, address: by.address, action: "sign-in", given: false };
+        let scopes = self.scopes_due(&row, factors.any());
+        let way = Way { scopes, address: by.address, action: "sign-in", means, device: &by.device };
         self.open_session(&row, way).await.map(SignedIn::Session)
     }
 
-    fn sign_in_failed(&self, by: &SignIn, now: i64, what: &str) -> IdentityError {
+    /// Whether somebody of this name may try to prove it now. Tries beyond the rates are counted in the trail.
+    pub(crate) fn may_try(&self, (name, address): (&str, Option<IpAddr>), now: i64) -> Result<(), IdentityError> {
+        let knocked = self.attempts.knock((&self.flood, &self.options), Door::SignIn, (name, address), now);
+        let tried = knocked.and_then(|()| self.attempts.check(name, address, now));
+        if tried.is_err() {
+            let detail = "too often, or too many failures before";
+            let tally = Tally { action: "sign-in.rate", principal: 0, name, address, resource: "", detail };
+            self.audit.count(tally, now);
+        }
+        tried
+    }
+
+    /// What is brought beside the password; the first that is there counts.
+    pub(crate) async fn prove_factor(
+        &self,
+        row: &PrincipalRow,
+        factors: &Factors,
+        by: &SignIn,
+    ) -> Result<Proven, IdentityError> {
+        if !factors.any() {
+            return Ok(Proven::By(Means::Password));
+        }
+        if let Some((id, answer)) = &by.passkey {
+            let good = self.finish_passkey_sign_in((row.id, &row.name), (id, answer.clone())).await?;
+            return Ok(if good { Proven::By(Means::Passkey) } else { Proven::Wrong("passkey") });
+        }
+        if let Some(code) = &by.recovery {
+            let good = self.use_recovery(row.id, code).await?;
+            return Ok(if good { Proven::By(Means::Recovery) } else { Proven::Wrong("recovery code") });
+        }
+        let Some(code) = &by.totp else { return Ok(Proven::Nothing) };
+        let Some(sealed) = row.totp.clone() else { return Ok(Proven::Wrong("code")) };
+        let secret = self.code_secret(row.id, sealed)?;
+        let Some(step) = matched_step(&secret, code.expose(), self.clock.now(), row.totp_step) else {
+            return Ok(Proven::Wrong("code"));
+        };
+        let used = self.use_step(row.id, step).await?;
+        Ok(if used { Proven::By(Means::Totp) } else { Proven::Wrong("code that was used") })
+    }
+
+    /// What holds a session of this user back; empty = nothing.
+    pub(crate) fn scopes_due(&self, row: &PrincipalRow, protected: bool) -> &'static str {
+        let staff = kind_of(&row.kind) == PrincipalKind::Staff;
+        match (row.initial_until, staff && !protected && self.options.staff_totp) {
+            (Some(_), _) => PASSWORD_SCOPE,
+            (None, true) => ENROL_SCOPE,
+            (None, false) => "",
+        }
+    }
+
+    /// Until when a password that somebody else knows counts, if it is given now.
+    pub(crate) fn initial_end(&self) -> i64 {
+        self.clock.now().saturating_add(INITIAL_NANOS)
+    }
+
+    /// Gives a session that was held back what it may do now that its user has a second factor.
+    pub(crate) async fn lift(
+        &self,
+        change: &mut heng_store::Change,
+        caller: &Principal,
+        session: u64,
+        row: &PrincipalRow,
+    ) -> Result<(), IdentityError> {
+        self.lift_to(change, caller, session, self.scopes_due(row, true)).await
+    }
+
+    /// The same with scopes that are known. A session that was not held back stays as it is.
+    pub(crate) async fn lift_to(
+        &self,
+        change: &mut heng_store::Change,
+        caller: &Principal,
+        session: u64,
+        scopes: &str,
+    ) -> Result<(), IdentityError> {
+        if !caller.scopes.is_empty() {
+            store::set_scopes(change.connection(), session, scopes).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sign_in_failed(&self, by: &SignIn, now: i64, what: &str) -> IdentityError {
         self.attempts.failed(&by.user, by.address, now);
+        for seen in self.attacks.failed(&by.user, by.address, now) {
+            self.audit.note(seen);
+        }
         let name = by.user.chars().take(64).collect();
         let note = AuditRow::of(now, "sign-in", "failed").from(by.address).telling(format!("wrong {what}"));
         self.audit.note(AuditRow { name, ..note });
@@ -247,6 +423,18 @@ impl Identity {
     /// Begins a session of a person, or an access token of a partner.
     pub(crate) async fn open_session(&self, row: &PrincipalRow, way: Way<'_>) -> Result<Opened, IdentityError> {
         let mut change = self.store.begin().await?;
+        let (_, opened) = self.open_session_in(&mut change, row, way).await?;
+        change.commit().await?;
+        Ok(opened)
+    }
+
+    /// As [`Identity::open_session`], inside of a change; tells the session's number as well.
+    pub(crate) async fn open_session_in(
+        &self,
+        change: &mut heng_store::Change,
+        row: &PrincipalRow,
+        way: Way<'_>,
+    ) -> Result<(u64, Opened), IdentityError> {
         // Between the proof and now the principal may have been shut out, or what was proven may have been replaced.
         let same = |now: &PrincipalRow| !now.disabled && now.password == row.password && now.secret == row.secret;
         let fresh = store::principal(change.connection(), row.id).await?.filter(same);
@@ -256,9 +444,9 @@ impl Identity {
         store::insert_sessions(change.connection(), std::slice::from_ref(&session)).await?;
         let principal = principal_of(&row, way.scopes, format!("{}:{id}", session.kind));
         let note = AuditRow::of(session.created_at, way.action, "done").by(&principal).from(way.address);
+        let note = note.telling(way.means.told());
         store::insert_audit(change.connection(), &[note]).await?;
-        change.commit().await?;
-        Ok(Opened { token, expires_at: session.expires_at, principal })
+        Ok((id, Opened { token, expires_at: session.expires_at, principal }))
     }
 
     /// A session to be written, and its token.
@@ -269,7 +457,7 @@ impl Identity {
         let token = Secret::fresh(prefix);
         let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4);
         let age = if partner { self.options.token_age } else { self.options.session_age };
-        let idle_nanos = if partner || way.given { 0 } else { nanos(self.options.session_idle) };
+        let idle_nanos = if partner || way.means == Means::Given { 0 } else { nanos(self.options.session_idle) };
         let session = SessionRow {
             id,
             principal: row.id,
@@ -282,6 +470,8 @@ impl Identity {
             idle_nanos,
             used_at: now,
             revoked_at: None,
+            means: way.means.name().to_owned(),
+            device: way.device.to_owned(),
         };
         (session, token)
     }
@@ -339,6 +529,7 @@ impl Identity {
         let credential = format!("{}:{}", session.kind, session.id);
         let live = Arc::new(Live {
             id: session.id,
+            means: Means::of(&session.means),
             principal: Arc::new(principal_of(&principal, &session.scopes, credential)),
             expires_at: session.expires_at,
             idle_nanos: session.idle_nanos,
@@ -350,6 +541,27 @@ impl Identity {
             self.sessions.remember(hash, &live, seen);
         }
         Ok(live)
+    }
+
+    /// Ends the session with this token because its browser has begun another one. What is no session that lives is left
+    /// alone; so are those that the start gave to its tools.
+    ///
+    /// # Errors
+    /// If the tables fail.
+    pub(crate) async fn replace_session(&self, token: &str, by: &Opened) -> Result<(), IdentityError> {
+        let now = self.clock.now();
+        let mut change = self.store.begin().await?;
+        let found = store::session_of_token(change.connection(), &digest(token.as_bytes())).await?;
+        let ends = |row: &SessionRow| row.kind == "session" && row.means != Means::Given.name();
+        let Some(old) = found.filter(ends) else { return Ok(()) };
+        if store::revoke_session(change.connection(), old.id, now).await? {
+            let note = AuditRow::of(now, "session.replaced", "done").by(&by.principal);
+            let note = note.on(format!("session:{}", old.id)).telling(format!("of principal {}", old.principal));
+            store::insert_audit(change.connection(), &[note]).await?;
+        }
+        change.commit().await?;
+        self.sessions.forget_session(old.id);
+        Ok(())
     }
 
     /// Ends a session or token at once.

@@ -6,21 +6,27 @@ use std::sync::Arc;
 use heng_ports::{Accounts, Principal, PrincipalKind};
 use heng_store::Sql;
 
+use crate::api_keys::{MadeKey, NewKey};
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
 use crate::oauth::{MadePartner, NewPartner, partner_row};
+use crate::seals::seal_code;
 use crate::secret::{Secret, base32, random};
-use crate::sessions::{Opened, Way};
+use crate::sessions::{Means, Opened, Way};
 use crate::store::{self, PrincipalRow};
 use crate::users::{MadeUser, NewUser, by_or_system, principal_of, row_of};
 
 /// Sessions that are given in one transaction.
 const GIVEN_AT_ONCE: usize = 500;
+/// Keys of a start that go on when the next start makes its own.
+const KEYS_GO_ON: usize = 8;
+/// More than a principal may have.
+const ALL_KEYS: u32 = 1_000;
 /// The role of the first of the staff: it makes users, and does not trade.
 const FIRST_ROLE: &str = "admin";
 /// How the start gives a session.
-const GIVEN: Way<'static> = Way { scopes: "", address: None, action: "session.given", given: true };
+const GIVEN: Way<'static> = Way { scopes: "", address: None, action: "session.given", means: Means::Given, device: "" };
 
 /// The first of the staff. Password and secret are shown here and never again.
 #[derive(Clone, Debug)]
@@ -56,7 +62,9 @@ impl Identity {
                 found.name
             )));
         }
-        let row = PrincipalRow { id, password: Some(hash), totp: Some(totp.to_vec()), ..row };
+        let initial_until = Some(self.initial_end());
+        let sealed = Some(seal_code(self.store.seals(), id, &totp)?);
+        let row = PrincipalRow { id, password: Some(hash), totp: sealed, initial_until, ..row };
         match store::insert_principals(change.connection(), std::slice::from_ref(&row)).await {
             Err(error) if error.is_taken() => return Err(IdentityError::Clash(format!("the name {name} is taken"))),
             other => other?,
@@ -78,7 +86,8 @@ impl Identity {
     }
 
     /// Makes a user; or gives the user of this name a fresh password and these roles and accounts. Sessions, tokens
-    /// and keys that were given before go on, so that programs survive a restart.
+    /// and keys that were given before go on, so that programs survive a restart. The password need not be changed: this
+    /// is for demonstrations.
     ///
     /// # Errors
     /// If a field cannot be that, or the tables fail.
@@ -90,7 +99,7 @@ impl Identity {
         let now = self.clock.now();
         let mut change = self.store.begin().await?;
         let update = "UPDATE principals SET password = $1, roles = $2, accounts = $3, disabled = $4, totp_step = 0,
-            changed_at = $5 WHERE id = $6";
+            initial_until = NULL, changed_at = $5 WHERE id = $6";
         let update = Sql::new(update).bind(hash).bind(fresh.roles).bind(fresh.accounts);
         change.connection().execute(update.bind(false).bind(now).bind(id)).await?;
         let note = AuditRow::of(now, "user.renewed", "done").on(format!("principal:{id}"));
@@ -99,6 +108,27 @@ impl Identity {
         self.sessions.forget_principal(id);
         self.keys.forget_principal(id);
         Ok(MadeUser { id, password })
+    }
+
+    /// Makes a key, and ends those of its name that are older than the latest few: programs survive some restarts, and
+    /// starts without end do not use up the keys that a principal may have.
+    ///
+    /// # Errors
+    /// As [`Identity::make_key`].
+    pub async fn renew_key(&self, owner: u64, new: NewKey) -> Result<MadeKey, IdentityError> {
+        let now = self.clock.now();
+        let mut change = self.store.begin().await?;
+        let mut held = store::list_keys(change.connection(), owner, i64::MAX.cast_unsigned(), ALL_KEYS).await?;
+        held.retain(|key| key.name == new.name);
+        for key in held.iter().skip(KEYS_GO_ON) {
+            store::revoke_key(change.connection(), &key.id, now).await?;
+            let note = AuditRow::of(now, "key.revoked", "done").on(format!("key:{}", key.id));
+            let note = note.telling(format!("of principal {owner}: later ones were made at the start"));
+            store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;
+        }
+        change.commit().await?;
+        self.keys.forget_principal(owner);
+        self.make_key(None, owner, new).await
     }
 
     /// Makes a partner; or gives the partner of this name a fresh secret and these scopes and accounts. Tokens that were
@@ -187,7 +217,7 @@ impl Identity {
         let (now, secret) = (self.clock.now(), random::<20>());
         let mut change = self.store.begin().await?;
         let mut row = store::principal(change.connection(), user).await?.ok_or(IdentityError::Absent("user"))?;
-        (row.totp, row.totp_step, row.changed_at) = (Some(secret.to_vec()), 0, now);
+        (row.totp, row.totp_step, row.changed_at) = (Some(seal_code(self.store.seals(), user, &secret)?), 0, now);
         store::update_principal(change.connection(), &row).await?;
         let note = AuditRow::of(now, "totp.given", "done").on(format!("principal:{user}"));
         store::insert_audit(change.connection(), &[by_or_system(note, None)]).await?;

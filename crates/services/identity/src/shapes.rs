@@ -1,21 +1,20 @@
 //! What clients send and are shown, as JSON. Ids are text, times are RFC 3339 with Beijing's offset.
 
-use heng_model::{SECOND, TradeDate, UnixNanos};
+use heng_model::UnixNanos;
 use heng_ports::{Accounts, Principal};
+use heng_security::privacy::{NetworkAddress, Personal, SignInName};
+use heng_transport::{Caller, instant_text};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::audit::AuditRow;
 use crate::names::{AccountText, ActionName, RoleName};
+use crate::shapes_security::{PasskeyAnswer, PasskeyChallenge};
 use crate::store::{KeyRow, PrincipalRow, SessionRow};
 use crate::users::{accounts_of, list_of};
 
 /// An instant as people write it in China: `2026-07-06T09:30:00.123+08:00`.
 pub(crate) fn instant(nanos: i64) -> String {
-    let time = UnixNanos(nanos);
-    let day = time.date().map(|date: TradeDate| date.to_string()).unwrap_or_default();
-    let (seconds, milliseconds) = (time.time_of_day() / SECOND, time.time_of_day() % SECOND / 1_000_000);
-    format!("{day}T{:02}:{:02}:{:02}.{milliseconds:03}+08:00", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    instant_text(UnixNanos(nanos))
 }
 
 pub(crate) fn accounts_shown(accounts: &Accounts) -> Vec<String> {
@@ -38,6 +37,13 @@ pub(crate) struct SignInBody {
     /// Code of the second factor, six digits.
     #[schema(max_length = 6)]
     pub(crate) totp: Option<String>,
+    /// The answer of a passkey to the challenge of an earlier try, in the place of a code.
+    pub(crate) passkey: Option<PasskeyAnswer>,
+    /// A recovery code, in the place of a code.
+    #[schema(max_length = 32)]
+    pub(crate) recovery_code: Option<String>,
+    /// Give the session as a cookie alone: the answer carries no token, so that no script of a page ever holds it.
+    pub(crate) cookie_only: Option<bool>,
 }
 
 /// Who somebody is.
@@ -76,7 +82,7 @@ impl PrincipalShown {
 /// What became of a sign-in.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignInAnswer {
-    /// The session's token; null while a code of the second factor is missing.
+    /// The session's token; null while a second factor is missing, and for `cookie_only`.
     pub(crate) token: Option<String>,
     /// When the session ends at the latest.
     pub(crate) expires_at: Option<String>,
@@ -84,8 +90,16 @@ pub(crate) struct SignInAnswer {
     pub(crate) principal: Option<PrincipalShown>,
     /// The password is right, and a code of the second factor is needed as well: send both.
     pub(crate) totp_required: bool,
+    /// The password is right, and a second factor is needed as well: send both. With a passkey, answer its challenge.
+    pub(crate) second_factor_required: bool,
+    /// A challenge for the user's passkeys, if they have some and one is needed.
+    pub(crate) passkey: Option<PasskeyChallenge>,
+    /// A recovery code would do as well.
+    pub(crate) recovery_possible: bool,
     /// Staff who have no second factor yet: enrol one, then the session may do what the roles allow.
     pub(crate) totp_enrolment_required: bool,
+    /// Somebody else knows the password: change it, then the session may do what the roles allow.
+    pub(crate) password_change_required: bool,
 }
 
 /// Who the caller is.
@@ -96,8 +110,10 @@ pub(crate) struct MeAnswer {
     pub(crate) principal: PrincipalShown,
     /// Actions that the policy lets the caller do at all.
     pub(crate) actions: Vec<String>,
-    /// Whether a second factor is confirmed.
+    /// Whether one-time codes are set up.
     pub(crate) totp: bool,
+    /// How many passkeys there are.
+    pub(crate) passkeys: u32,
 }
 
 /// A change of the password.
@@ -139,15 +155,6 @@ pub(crate) struct CodeBody {
     pub(crate) code: String,
 }
 
-/// A code of the second factor, in the query.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CodeQuery {
-    /// Six digits of the second factor that goes.
-    #[param(max_length = 6)]
-    pub(crate) code: String,
-}
-
 /// Which sessions or keys are asked for.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +181,12 @@ pub(crate) struct SessionShown {
     pub(crate) user: String,
     /// Where it began.
     pub(crate) address: String,
+    /// What kind of place that is: this machine, a network of the house, or the internet.
+    pub(crate) place: String,
+    /// What it came from; empty = not known.
+    pub(crate) device: String,
+    /// How it was proven: given, password, totp, passkey, recovery or secret; empty = not known.
+    pub(crate) means: String,
     /// When it began.
     pub(crate) created_at: String,
     /// When it was last used, about.
@@ -185,17 +198,36 @@ pub(crate) struct SessionShown {
 }
 
 impl SessionShown {
-    pub(crate) fn of(row: &SessionRow, current: Option<u64>) -> Self {
+    pub(crate) fn of(row: &SessionRow, current: Option<u64>, caller: &Caller) -> Self {
         Self {
             id: row.id.to_string(),
             kind: row.kind.clone(),
             user: row.principal.to_string(),
-            address: row.address.clone(),
+            address: caller.show(row.principal, &Personal::<NetworkAddress>::held(&row.address)),
+            place: place_of(&row.address).to_owned(),
+            device: row.device.clone(),
+            means: row.means.clone(),
             created_at: instant(row.created_at),
             used_at: instant(row.used_at),
             expires_at: instant(row.expires_at),
             current: current == Some(row.id),
         }
+    }
+}
+
+/// What can be told of an address without asking anybody.
+fn place_of(address: &str) -> &'static str {
+    let Ok(address) = address.parse::<std::net::IpAddr>().map(|address| address.to_canonical()) else { return "" };
+    let house = match address {
+        std::net::IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        std::net::IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    };
+    if address.is_loopback() {
+        "this machine"
+    } else if house {
+        "house network"
+    } else {
+        "internet"
     }
 }
 
@@ -222,7 +254,7 @@ pub(crate) struct KeyBody {
     pub(crate) public_key: Option<String>,
     /// Actions that it may do; empty = whatever its owner may.
     #[serde(default)]
-    #[schema(max_items = 23)]
+    #[schema(max_items = 33)]
     pub(crate) scopes: Vec<ActionName>,
     /// Addresses and networks (10.1.0.0/16) that it may come from; empty = any.
     #[serde(default)]
@@ -355,10 +387,10 @@ pub(crate) struct UserShown {
 }
 
 impl UserShown {
-    pub(crate) fn of(row: &PrincipalRow) -> Self {
+    pub(crate) fn of(row: &PrincipalRow, caller: &Caller) -> Self {
         Self {
             id: row.id.to_string(),
-            name: row.name.clone(),
+            name: caller.show(row.id, &Personal::<SignInName>::held(&row.name)),
             kind: row.kind.clone(),
             roles: list_of(&row.roles),
             accounts: accounts_shown(&accounts_of(&row.accounts)),
@@ -410,7 +442,7 @@ pub(crate) struct PartnerBody {
     pub(crate) name: String,
     /// Actions that it may ask for; empty = all that the role of a partner allows.
     #[serde(default)]
-    #[schema(max_items = 23)]
+    #[schema(max_items = 33)]
     pub(crate) scopes: Vec<ActionName>,
     /// Accounts that it may act for; `["*"]` = all.
     #[serde(default)]
@@ -436,10 +468,10 @@ pub(crate) struct PartnerShown {
 }
 
 impl PartnerShown {
-    pub(crate) fn of(row: &PrincipalRow) -> Self {
+    pub(crate) fn of(row: &PrincipalRow, caller: &Caller) -> Self {
         Self {
             id: row.id.to_string(),
-            client_id: row.name.clone(),
+            client_id: caller.show(row.id, &Personal::<SignInName>::held(&row.name)),
             scopes: list_of(&row.scopes),
             accounts: accounts_shown(&accounts_of(&row.accounts)),
             disabled: row.disabled,
@@ -465,106 +497,6 @@ pub(crate) struct PartnersAnswer {
     pub(crate) partners: Vec<PartnerShown>,
     /// Where the next page begins; null = there is none.
     pub(crate) next_after: Option<u64>,
-}
-
-/// Which rows of the audit trail are asked for.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditQuery {
-    /// At most so many, up to 500.
-    #[param(minimum = 1, maximum = 500)]
-    pub(crate) limit: Option<u32>,
-    /// The page after this one: `next_before` of the answer before.
-    #[param(minimum = 1, maximum = 999_999_999_999_999_999i64)]
-    pub(crate) before: Option<u64>,
-    /// By this principal alone; 0 = nobody was identified, or the system itself.
-    #[param(minimum = 0, maximum = 999_999_999)]
-    pub(crate) principal: Option<u64>,
-    /// Of this action alone, for example `order.place` or `sign-in`.
-    #[param(max_length = 64)]
-    pub(crate) action: Option<String>,
-    /// Of this outcome alone: allowed, denied, done or failed.
-    #[param(inline)]
-    pub(crate) outcome: Option<OutcomeName>,
-}
-
-/// Outcomes of the audit trail.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OutcomeName {
-    /// The policy let it pass; counted.
-    Allowed,
-    /// The policy refused it.
-    Denied,
-    /// It was changed.
-    Done,
-    /// It was tried in vain.
-    Failed,
-}
-
-impl OutcomeName {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Done => "done",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// A row of the audit trail.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AuditShown {
-    /// Its number.
-    pub(crate) number: u64,
-    /// When; of several, the last.
-    pub(crate) at: String,
-    /// Who; `0` = nobody was identified, or the system itself.
-    pub(crate) principal: String,
-    /// Their name.
-    pub(crate) name: String,
-    /// What they came with.
-    pub(crate) credential: String,
-    /// What was asked for.
-    pub(crate) action: String,
-    /// To what; empty = nothing in particular.
-    pub(crate) resource: String,
-    /// allowed, denied, done or failed.
-    pub(crate) outcome: String,
-    /// More words.
-    pub(crate) detail: String,
-    /// Where it came from, if it was noted.
-    pub(crate) address: String,
-    /// How often: allowed decisions are counted, everything else has a row of its own.
-    pub(crate) times: u64,
-}
-
-impl AuditShown {
-    pub(crate) fn of((number, row): (u64, AuditRow)) -> Self {
-        Self {
-            number,
-            at: instant(row.at),
-            principal: row.principal.to_string(),
-            name: row.name,
-            credential: row.credential,
-            action: row.action,
-            resource: row.resource,
-            outcome: row.outcome,
-            detail: row.detail,
-            address: row.address,
-            times: row.times,
-        }
-    }
-}
-
-/// Rows of the audit trail, newest first.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct AuditAnswer {
-    /// The rows.
-    pub(crate) rows: Vec<AuditShown>,
-    /// Where the next page begins; null = there is none.
-    pub(crate) next_before: Option<u64>,
 }
 
 /// A policy.

@@ -6,8 +6,13 @@ use heng_store::{Connection, FromRow, Migration, Row, Sql, StoreError, insert_ro
 use crate::audit::AuditRow;
 
 /// Steps of the tables.
-pub(crate) const MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, name: "who may come in", sql: include_str!("tables.sql") }];
+pub(crate) const MIGRATIONS: [Migration; 5] = [
+    Migration { version: 1, name: "who may come in", sql: include_str!("tables.sql") },
+    Migration { version: 2, name: "what more they prove", sql: include_str!("second_tables.sql") },
+    Migration { version: 3, name: "sign-on by a provider", sql: crate::oidc::MIGRATION_SQL },
+    Migration { version: 4, name: "ways into the audit trail", sql: include_str!("audit_tables.sql") },
+    Migration { version: 5, name: "passwords that others know", sql: include_str!("reset_tables.sql") },
+];
 
 /// A person or a program. It holds secrets, so it has no `Debug`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -26,9 +31,11 @@ pub(crate) struct PrincipalRow {
     pub(crate) disabled: bool,
     pub(crate) created_at: i64,
     pub(crate) changed_at: i64,
+    /// Until when a password that its owner did not choose counts; none = they chose it.
+    pub(crate) initial_until: Option<i64>,
 }
 
-const PRINCIPAL: [&str; 14] = [
+const PRINCIPAL: [&str; 15] = [
     "id",
     "kind",
     "name",
@@ -43,9 +50,10 @@ const PRINCIPAL: [&str; 14] = [
     "disabled",
     "created_at",
     "changed_at",
+    "initial_until",
 ];
 
-fn unsigned(row: &Row, place: usize) -> Result<u64, StoreError> {
+pub(crate) fn unsigned(row: &Row, place: usize) -> Result<u64, StoreError> {
     row.get::<i64>(place).map(i64::cast_unsigned)
 }
 
@@ -66,6 +74,7 @@ impl FromRow for PrincipalRow {
             disabled: row.get(11)?,
             created_at: row.get(12)?,
             changed_at: row.get(13)?,
+            initial_until: row.get(14)?,
         })
     }
 }
@@ -84,9 +93,11 @@ pub(crate) struct SessionRow {
     pub(crate) idle_nanos: i64,
     pub(crate) used_at: i64,
     pub(crate) revoked_at: Option<i64>,
+    pub(crate) means: String,
+    pub(crate) device: String,
 }
 
-const SESSION: [&str; 11] = [
+const SESSION: [&str; 13] = [
     "id",
     "principal",
     "kind",
@@ -98,6 +109,8 @@ const SESSION: [&str; 11] = [
     "idle_nanos",
     "used_at",
     "revoked_at",
+    "means",
+    "device",
 ];
 
 impl FromRow for SessionRow {
@@ -114,6 +127,8 @@ impl FromRow for SessionRow {
             idle_nanos: row.get(8)?,
             used_at: row.get(9)?,
             revoked_at: row.get(10)?,
+            means: row.get(11)?,
+            device: row.get(12)?,
         })
     }
 }
@@ -204,13 +219,13 @@ pub(crate) async fn list_principals(
 
 pub(crate) async fn insert_principals(connection: &mut Connection, rows: &[PrincipalRow]) -> Result<(), StoreError> {
     let head = "INSERT INTO principals (id, kind, name, roles, accounts, scopes, password, secret, totp, totp_pending,
-        totp_step, disabled, created_at, changed_at)";
+        totp_step, disabled, created_at, changed_at, initial_until)";
     insert_rows(connection, (head, ""), PRINCIPAL.len(), rows, |values, row| {
         values.push_bind(row.id).push_bind(row.kind.as_str()).push_bind(row.name.as_str());
         values.push_bind(row.roles.as_str()).push_bind(row.accounts.as_str()).push_bind(row.scopes.as_str());
         values.push_bind(row.password.clone()).push_bind(row.secret.clone()).push_bind(row.totp.clone());
         values.push_bind(row.totp_pending.clone()).push_bind(row.totp_step).push_bind(row.disabled);
-        values.push_bind(row.created_at).push_bind(row.changed_at);
+        values.push_bind(row.created_at).push_bind(row.changed_at).push_bind(row.initial_until);
     })
     .await
 }
@@ -218,19 +233,32 @@ pub(crate) async fn insert_principals(connection: &mut Connection, rows: &[Princ
 /// Sets what may change of a principal.
 pub(crate) async fn update_principal(connection: &mut Connection, row: &PrincipalRow) -> Result<(), StoreError> {
     let update = "UPDATE principals SET password = $1, totp = $2, totp_pending = $3, totp_step = $4, disabled = $5,
-        changed_at = $6 WHERE id = $7";
+        changed_at = $6, initial_until = $7 WHERE id = $8";
     let update = Sql::new(update).bind(row.password.clone()).bind(row.totp.clone()).bind(row.totp_pending.clone());
-    let update = update.bind(row.totp_step).bind(row.disabled).bind(row.changed_at).bind(row.id);
+    let update =
+        update.bind(row.totp_step).bind(row.disabled).bind(row.changed_at).bind(row.initial_until).bind(row.id);
     connection.execute(update).await.map(|_| ())
+}
+
+/// Sets what a principal may do, and for whom.
+pub(crate) async fn set_roles(
+    connection: &mut Connection,
+    id: u64,
+    (roles, accounts): (&str, &str),
+    now: i64,
+) -> Result<(), StoreError> {
+    let update = "UPDATE principals SET roles = $1, accounts = $2, changed_at = $3 WHERE id = $4";
+    connection.execute(Sql::new(update).bind(roles).bind(accounts).bind(now).bind(id)).await.map(|_| ())
 }
 
 pub(crate) async fn insert_sessions(connection: &mut Connection, rows: &[SessionRow]) -> Result<(), StoreError> {
     let head = "INSERT INTO sessions (id, principal, kind, token, scopes, address, created_at, expires_at, idle_nanos,
-        used_at, revoked_at)";
+        used_at, revoked_at, means, device)";
     insert_rows(connection, (head, ""), SESSION.len(), rows, |values, row| {
         values.push_bind(row.id).push_bind(row.principal).push_bind(row.kind.as_str()).push_bind(row.token.clone());
         values.push_bind(row.scopes.as_str()).push_bind(row.address.as_str()).push_bind(row.created_at);
         values.push_bind(row.expires_at).push_bind(row.idle_nanos).push_bind(row.used_at).push_bind(row.revoked_at);
+        values.push_bind(row.means.as_str()).push_bind(row.device.as_str());
     })
     .await
 }
@@ -281,6 +309,25 @@ pub(crate) async fn revoke_sessions_of(
     connection.execute(Sql::new(revoke).bind(now).bind(principal).bind(kept)).await
 }
 
+/// From which address a principal was last seen, and when, in nanoseconds since 1970.
+pub(crate) async fn last_use(connection: &mut Connection, principal: u64) -> Result<Option<(String, i64)>, StoreError> {
+    let last = "SELECT address, used_at FROM sessions WHERE principal = $1 AND address <> '' \
+                ORDER BY used_at DESC, id DESC LIMIT 1";
+    connection.find(Sql::new(last).bind(principal)).await
+}
+
+/// Ends all sessions of a principal but `kept` that a person began; those that the start gave to its tools go on.
+pub(crate) async fn revoke_signed_in(
+    connection: &mut Connection,
+    principal: u64,
+    kept: u64,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let revoke = "UPDATE sessions SET revoked_at = $1
+        WHERE principal = $2 AND id <> $3 AND means <> 'given' AND revoked_at IS NULL";
+    connection.execute(Sql::new(revoke).bind(now).bind(principal).bind(kept)).await
+}
+
 /// Notes when sessions were last used; never back.
 pub(crate) async fn touch_sessions(connection: &mut Connection, used: &[(u64, i64)]) -> Result<(), StoreError> {
     for (id, at) in used {
@@ -290,15 +337,27 @@ pub(crate) async fn touch_sessions(connection: &mut Connection, used: &[(u64, i6
     Ok(())
 }
 
-/// Removes sessions that ended before `ended_before`, at most `limit`.
+/// Removes sessions that ended before `ended_before`, at most `limit`, but none of the principals that are `kept`.
 pub(crate) async fn forget_sessions(
     connection: &mut Connection,
     ended_before: i64,
+    kept: &[u64],
     limit: u32,
 ) -> Result<u64, StoreError> {
-    let forget = "DELETE FROM sessions WHERE id IN
-        (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
-    connection.execute(Sql::new(forget).bind(ended_before).bind(limit)).await
+    let mut forget = Sql::new("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ");
+    forget.push_bind(ended_before).push(" AND principal NOT IN (0");
+    for principal in kept {
+        forget.push(", ").push_bind(*principal);
+    }
+    forget.push(") ORDER BY expires_at LIMIT ").push_bind(limit).push(")");
+    connection.execute(forget).await
+}
+
+/// Clients and partners who act for `account` by name, at most `limit`.
+pub(crate) async fn holders(connection: &mut Connection, account: u64, limit: u32) -> Result<Vec<u64>, StoreError> {
+    let holders = Sql::new("SELECT id FROM principals WHERE ',' || accounts || ',' LIKE $1 ORDER BY id LIMIT $2");
+    let rows: Vec<(i64,)> = connection.load(holders.bind(format!("%,{account},%")).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(id,)| id.cast_unsigned()).collect())
 }
 
 fn keys() -> SelectStatement {
@@ -365,51 +424,6 @@ pub(crate) async fn insert_audit(connection: &mut Connection, rows: &[AuditRow])
     .await
 }
 
-/// Which rows of the audit trail are asked for, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AuditFilter {
-    pub(crate) before: Option<u64>,
-    pub(crate) principal: Option<u64>,
-    pub(crate) action: Option<String>,
-    pub(crate) outcome: Option<String>,
-    pub(crate) limit: u32,
-}
-
-/// Rows of the audit trail with their numbers.
-pub(crate) async fn audit(
-    connection: &mut Connection,
-    filter: &AuditFilter,
-) -> Result<Vec<(u64, AuditRow)>, StoreError> {
-    let columns = [
-        "number",
-        "at",
-        "principal",
-        "name",
-        "credential",
-        "action",
-        "resource",
-        "outcome",
-        "detail",
-        "address",
-        "times",
-    ];
-    let mut query = Query::select().columns(columns).from("audit").take();
-    if let Some(before) = filter.before {
-        query.and_where(Expr::col("number").lt(before));
-    }
-    if let Some(principal) = filter.principal {
-        query.and_where(Expr::col("principal").eq(principal));
-    }
-    if let Some(action) = &filter.action {
-        query.and_where(Expr::col("action").eq(action));
-    }
-    if let Some(outcome) = &filter.outcome {
-        query.and_where(Expr::col("outcome").eq(outcome));
-    }
-    let rows = connection.rows(query.order_by("number", Order::Desc).limit(filter.limit.into())).await?;
-    rows.iter().map(|row| Ok((unsigned(row, 0)?, AuditRow::from_row(row)?))).collect()
-}
-
 /// Rows of the audit trail above `number`, ascending, at most `limit`.
 pub(crate) async fn audit_after(
     connection: &mut Connection,
@@ -439,7 +453,10 @@ impl FromRow for AuditRow {
     }
 }
 
-/// Gives a session all that its principal may do, after the second factor was confirmed in it.
-pub(crate) async fn lift_scopes(connection: &mut Connection, id: u64) -> Result<(), StoreError> {
-    connection.execute(Sql::new("UPDATE sessions SET scopes = '' WHERE id = $1").bind(id)).await.map(|_| ())
+/// Sets what a session that was held back may do now.
+pub(crate) async fn set_scopes(connection: &mut Connection, id: u64, scopes: &str) -> Result<(), StoreError> {
+    connection
+        .execute(Sql::new("UPDATE sessions SET scopes = $1 WHERE id = $2").bind(scopes).bind(id))
+        .await
+        .map(|_| ())
 }

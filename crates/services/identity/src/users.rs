@@ -6,7 +6,7 @@ use heng_ports::{Accounts, PRINCIPAL_ACCOUNTS_MAX, Principal, PrincipalKind};
 use crate::audit::AuditRow;
 use crate::error::IdentityError;
 use crate::identity::Identity;
-use crate::password::check_choice;
+use crate::password::check_length;
 use crate::policy::{ACTIONS, ROLES};
 use crate::repeats::{Once, RepeatKey, known, remember};
 use crate::secret::Secret;
@@ -114,7 +114,7 @@ pub(crate) fn check_accounts(accounts: &Accounts, kind: PrincipalKind) -> Result
     }
 }
 
-fn check_roles(roles: &[String], kind: PrincipalKind) -> Result<(), IdentityError> {
+pub(crate) fn check_roles(roles: &[String], kind: PrincipalKind) -> Result<(), IdentityError> {
     if roles.is_empty() {
         return Err(IdentityError::field("/roles", "a user has at least one role"));
     }
@@ -146,7 +146,9 @@ pub(crate) fn row_of(user: &NewUser, id: u64, now: i64) -> Result<PrincipalRow, 
 }
 
 impl Identity {
-    /// Makes a user, by `by` or at the start of the system (none). Without `password` one is made.
+    /// Makes a user, by `by` or at the start of the system (none). Without `password` one is made. A password that comes
+    /// from somebody else must be changed at the first sign-in, within seven days; one of the start, which is a
+    /// demonstration's, need not.
     ///
     /// # Errors
     /// If the name is taken or a field cannot be that.
@@ -172,11 +174,12 @@ impl Identity {
     ) -> Result<Once<MadeUser>, IdentityError> {
         let row = row_of(&new, 0, 0)?;
         if let Some(password) = &password {
-            check_choice(&new.name, password.expose(), "/password")?;
+            self.check_choice((&new.name, &new.accounts), password, "/password").await?;
         }
         let password = password.unwrap_or_else(Secret::fresh_password);
         let hash = self.hashing.hash(password.expose()).await?;
-        let row = PrincipalRow { password: Some(hash), ..row };
+        let initial_until = by.map(|_| self.initial_end());
+        let row = PrincipalRow { password: Some(hash), initial_until, ..row };
         let made = self.insert_principal(by, row, "user.created", key).await?;
         Ok(made.map(|id| MadeUser { id, password }))
     }
@@ -251,13 +254,19 @@ impl Identity {
         current: &Secret,
         new: &Secret,
     ) -> Result<(), IdentityError> {
-        check_choice(&caller.name, new.expose(), "/new_password")?;
+        check_length(new.expose(), "/new_password")?;
+        if new.expose() == current.expose() {
+            return Err(IdentityError::field("/new_password", "is the one that holds now"));
+        }
         self.prove_password(caller, current).await?;
+        self.check_choice((&caller.name, &caller.accounts), new, "/new_password").await?;
+        let protected = self.factors(caller.id).await?.any();
         let hash = self.hashing.hash(new.expose()).await?;
         let now = self.clock.now();
         let mut change = self.store.begin().await?;
         let mut row = store::principal(change.connection(), caller.id).await?.ok_or(IdentityError::Absent("user"))?;
-        (row.password, row.changed_at) = (Some(hash), now);
+        (row.password, row.initial_until, row.changed_at) = (Some(hash), None, now);
+        self.lift_to(&mut change, caller, session, self.scopes_due(&row, protected)).await?;
         store::update_principal(change.connection(), &row).await?;
         let ended = store::revoke_sessions_of(change.connection(), caller.id, session, now).await?;
         let note = AuditRow::of(now, "password.changed", "done").by(caller).on(format!("principal:{}", caller.id));

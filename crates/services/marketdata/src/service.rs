@@ -162,6 +162,11 @@ impl MarketData {
         }
     }
 
+    /// Closes the tables, for all that read and write them here.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     /// Tells operators how it goes.
     pub fn watch(&self, metrics: &Metrics, health: &Health) {
         let view = [("view", "marketdata")];

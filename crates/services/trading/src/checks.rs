@@ -100,6 +100,11 @@ impl CheckLog {
         Ok(Self { store: DerivedStore::rebuild(file, SCHEMA).await? })
     }
 
+    /// Closes the tables, for all that read and write them here.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     /// The last command whose explanations are in the file: a replica explains what came behind it.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ mod checks;
 mod directory;
 mod event_shapes;
 mod execution;
+mod exports;
 mod fix_desk;
 mod fold;
 mod fold_error;

@@ -332,6 +332,11 @@ pub struct ViewReader {
 }
 
 impl ViewReader {
+    /// Closes the tables, for all that read and write them here.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     /// The accounts with the lowest numbers, at most `limit`: those of a demonstration.
     ///
     /// # Errors

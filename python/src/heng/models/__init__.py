@@ -85,6 +85,8 @@ from .people import (
     Session,
     SessionPage,
     SignIn,
+    StepUp,
+    StepUpText,
     User,
     UserMade,
     UserPage,
@@ -113,6 +115,6 @@ __all__ = [
     "MassCancelAccepted", "Me", "OAuthToken", "Order", "OrderAccepted", "OrderPage", "OrderWithFills", "Parent",
     "ParentAccepted", "ParentControlled", "ParentPage", "ParentWithOrders", "Part", "Partner", "PartnerMade",
     "PartnerPage", "Placing", "Policies", "Policy", "Principal", "Reject", "RejectCode", "Role", "RolePolicy",
-    "SecondFactor", "Session", "SessionPage", "SignIn", "Snapshot", "Stats", "StatsPoint", "System", "Timeline",
+    "SecondFactor", "Session", "SessionPage", "SignIn", "Snapshot", "Stats", "StatsPoint", "StepUp", "StepUpText", "System", "Timeline",
     "TimelineEvent", "Trade", "TradeEvent", "TradePage", "User", "UserMade", "UserPage",
 ]

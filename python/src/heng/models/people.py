@@ -38,6 +38,27 @@ class SignIn:
     expires_at: Optional[str] = None
     principal: Optional[Principal] = None
     totp_enrolment_required: bool = False
+    #: Somebody else knows the password: change it first.
+    password_change_required: bool = False
+
+
+@dataclass(frozen=True)
+class StepUpText:
+    """What will happen."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class StepUp:
+    """A grave operation that waits for a fresh proof."""
+
+    id: str
+    text: StepUpText
+    #: passkey, totp or password.
+    means: str
+    expires_at: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ mod certificates;
 mod files;
 mod groups;
 mod hash;
+mod outward;
 mod peers;
+mod pinned;
 mod verify;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub use aead::{TLS13_SM4_CCM_SM3, TLS13_SM4_GCM_SM3};
 pub use certificates::Sm2CertificateKey;
 pub use files::{PemFiles, TlsError};
 pub use groups::{CURVE_SM2, CURVE_SM2_MLKEM768};
+pub use outward::Outward;
 pub use peers::{Door, LinkPapers};
 pub use verify::{NationalClientVerifier, NationalServerVerifier};
 

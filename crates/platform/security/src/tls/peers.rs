@@ -13,6 +13,7 @@ use rustls::{
 };
 
 use super::files::{OwnCertificate, PemFiles, TlsError, authorities};
+use super::pinned::PinnedClients;
 use super::{NationalClientVerifier, NationalServerVerifier, speaks_national};
 
 /// What one end of a link between roles shows and whom it trusts. A key on the SM2 curve makes it speak SM alone.
@@ -84,8 +85,26 @@ impl Door {
     /// # Errors
     /// If a file cannot be read, certificate and key do not fit, or a key is on the other's curve.
     pub fn open(usual: Option<&PemFiles>, national: Option<&PemFiles>, protocols: &[&str]) -> Result<Self, TlsError> {
+        Self::opened(usual, national, protocols, false)
+    }
+
+    /// The same, and asks callers for a certificate of their own, which they may leave out. That they hold its key and that
+    /// its time is not over is checked; whose it is, is not.
+    ///
+    /// # Errors
+    /// As [`Door::open`].
+    pub fn asking(usual: Option<&PemFiles>, national: Option<&PemFiles>, protocols: &[&str]) -> Result<Self, TlsError> {
+        Self::opened(usual, national, protocols, true)
+    }
+
+    fn opened(
+        usual: Option<&PemFiles>,
+        national: Option<&PemFiles>,
+        protocols: &[&str],
+        asks: bool,
+    ) -> Result<Self, TlsError> {
         let settings = |files: Option<&PemFiles>, is_national| {
-            files.map(|files| door_settings(files, is_national, protocols)).transpose()
+            files.map(|files| door_settings(files, (is_national, asks), protocols)).transpose()
         };
         Ok(Self { usual: settings(usual, false)?, national: settings(national, true)? })
     }
@@ -97,7 +116,11 @@ impl Door {
     }
 }
 
-fn door_settings(files: &PemFiles, is_national: bool, protocols: &[&str]) -> Result<Arc<ServerConfig>, TlsError> {
+fn door_settings(
+    files: &PemFiles,
+    (is_national, asks): (bool, bool),
+    protocols: &[&str],
+) -> Result<Arc<ServerConfig>, TlsError> {
     let own = OwnCertificate::open(files)?;
     if own.is_national() != is_national {
         let reason =
@@ -111,7 +134,12 @@ fn door_settings(files: &PemFiles, is_national: bool, protocols: &[&str]) -> Res
         builder.with_safe_default_protocol_versions()
     };
     let builder = builder.map_err(unfit(&files.certificate))?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(own);
+    let builder = if asks {
+        builder.with_client_cert_verifier(Arc::new(PinnedClients { provider: own.provider(), is_national }))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let mut config = builder.with_cert_resolver(own);
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -15,7 +15,7 @@ use super::{SM2SIG_SM3, national};
 const SM2: SignatureScheme = SignatureScheme::Unknown(SM2SIG_SM3);
 const UNASKED: Error = Error::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme);
 
-fn verify(
+pub(super) fn verify(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
@@ -126,9 +126,13 @@ impl ClientCertVerifier for NationalClientVerifier {
         verify(message, certificate, signed)
     }
 
-    // A client built on rustls ends the handshake if it knows none of the schemes that it is asked for, and it does not
-    // know SM2's number: a scheme that it knows stands beside it, and a signature with that one is refused above.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SM2, SignatureScheme::ECDSA_NISTP256_SHA256]
+        asked_of_clients()
     }
+}
+
+/// A client built on rustls ends the handshake if it knows none of the schemes that it is asked for, and it does not know
+/// SM2's number: a scheme that it knows stands beside it, and a signature with that one is refused above.
+pub(super) fn asked_of_clients() -> Vec<SignatureScheme> {
+    vec![SM2, SignatureScheme::ECDSA_NISTP256_SHA256]
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "test helpers outside test functions")]
 
 mod evidence;
+mod keys_golden;
+mod keys_softhsm;
 mod papers;
 mod peers;
 mod tls;

@@ -2,10 +2,13 @@
 
 mod derived;
 mod owned;
+mod sealed;
 mod server;
 mod statements;
 
-use heng_store::{StoreOptions, StoreUrl};
+use std::sync::Arc;
+
+use heng_store::{StoreKeys, StoreOptions, StoreUrl};
 use tempfile::TempDir;
 
 use server::PostgresServer;
@@ -14,13 +17,14 @@ use server::PostgresServer;
 pub(crate) struct Places {
     url: StoreUrl,
     case: &'static str,
+    keys: Option<Arc<dyn StoreKeys>>,
 }
 
 impl Places {
     /// The place of the store `name` of this case.
     pub(crate) fn store(&self, name: &str) -> StoreOptions {
         let short: String = self.case.chars().take(30).collect();
-        self.url.store(&format!("{short}_{name}"))
+        self.url.store(&format!("{short}_{name}")).sealed_by(self.keys.clone())
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -36,7 +40,19 @@ macro_rules! suite {
                 async fn $case() {
                     let folder: super::TempDir = tempfile::tempdir().expect("a temporary folder");
                     let url = super::StoreUrl::Sqlite(folder.path().join("inner"));
-                    crate::$module::$case(&super::Places { url, case: stringify!($case) }).await;
+                    crate::$module::$case(&super::Places { url, case: stringify!($case), keys: None }).await;
+                }
+            )+
+        }
+
+        mod encrypted {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let folder: super::TempDir = tempfile::tempdir().expect("a temporary folder");
+                    let url = super::StoreUrl::Sqlite(folder.path().join("inner"));
+                    let keys: super::Arc<dyn super::StoreKeys> = super::Arc::new(crate::sealed::TestKeys(1));
+                    crate::$module::$case(&super::Places { url, case: stringify!($case), keys: Some(keys) }).await;
                 }
             )+
         }
@@ -48,7 +64,7 @@ macro_rules! suite {
             $(
                 println!("{}", stringify!($case));
                 let url: StoreUrl = server.url.parse().expect("an address");
-                crate::$module::$case(&Places { url, case: stringify!($case) }).await;
+                crate::$module::$case(&Places { url, case: stringify!($case), keys: None }).await;
             )+
         }
     };

@@ -1,31 +1,34 @@
 //! Before a handler runs: who calls, how often, and may they.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{ConnectInfo, FromRequest as _, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use heng_model::AccountId;
-use heng_ports::{AuthFailure, Credentials, Decision, Gatekeeper, Principal, Resource, Signed};
+use heng_ports::{
+    AuthFailure, Credentials, Decision, Gatekeeper, PersonalValue, Principal, Resource, Signed, StepUpAsk,
+    StepUpFailure, Turned, TurnedAway,
+};
 
 use super::bounds::Declared;
+use super::cookie::SessionCookie;
 use super::extract::wrong;
-use super::operation::Access;
+use super::operation::{Access, STEP_UP_HEADER, StepUp};
 use super::shares::{Share, Shares};
 use super::standing::Standing;
 use crate::listener::Peer;
 use crate::problem::{Problem, Reason};
 
-/// The cookie of a session.
-const SESSION_COOKIE: &str = "heng_session";
 /// Keys of a limiter are swept when it holds more than this.
 const KEYS_MAX: usize = 100_000;
 
@@ -95,6 +98,10 @@ pub(super) struct Door {
     pub(super) gatekeeper: Arc<dyn Gatekeeper>,
     pub(super) limits: Arc<RateLimits>,
     pub(super) access: Access,
+    /// Name of the operation.
+    pub(super) operation: &'static str,
+    /// Whether it takes a fresh proof.
+    pub(super) step_up: Option<StepUp>,
     /// What the operation declares to be bounded.
     pub(super) declared: Arc<Declared>,
 }
@@ -106,6 +113,7 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     action: &'static str,
     gatekeeper: Arc<dyn Gatekeeper>,
+    shown: Arc<Shown>,
 }
 
 impl Caller {
@@ -130,10 +138,48 @@ impl Caller {
 }
 
 impl Caller {
+    /// A personal value of the principal `owner` as this caller may see it: plain for the person themself and for whom
+    /// the policy lets see it, which is audited; its mask for all others.
+    #[must_use]
+    pub fn show(&self, owner: u64, value: &impl PersonalValue) -> String {
+        if self.sees(owner) { value.expose_plain() } else { value.masked() }
+    }
+
+    /// Whether this caller sees plain personal values of the principal `owner`; 0 = of nobody in particular.
+    #[must_use]
+    pub fn sees(&self, owner: u64) -> bool {
+        if owner == self.principal.id {
+            return true;
+        }
+        let may = *self.shown.may.get_or_init(|| self.gatekeeper.sees_personal(&self.principal));
+        if may {
+            self.shown.persons.lock().unwrap_or_else(PoisonError::into_inner).insert(owner);
+        }
+        may
+    }
+
     /// What a stream of this caller asks while it is open.
     #[must_use]
     pub fn standing(&self) -> Standing {
         Standing::new(Arc::clone(&self.gatekeeper), Arc::clone(&self.principal))
+    }
+}
+
+/// Of whom an answer shows plain personal values.
+#[derive(Default)]
+struct Shown {
+    may: OnceLock<bool>,
+    persons: Mutex<BTreeSet<u64>>,
+}
+
+impl Shown {
+    /// Tells the gatekeeper, once the handler has run.
+    fn tell(&self, caller: &Caller, operation: &'static str) {
+        let persons = std::mem::take(&mut *self.persons.lock().unwrap_or_else(PoisonError::into_inner));
+        if !persons.is_empty() {
+            let persons: Vec<u64> = persons.into_iter().collect();
+            caller.gatekeeper.showed_personal(&caller.principal, operation, &persons);
+        }
     }
 }
 
@@ -147,12 +193,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-fn session_cookie(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value.to_owned())
 }
 
 fn refused(failure: &AuthFailure) -> Problem {
@@ -176,7 +216,7 @@ fn forged(method: &Method, headers: &HeaderMap, by_cookie_only: bool) -> bool {
     by_cookie_only && !method.is_safe() && !headers.contains_key("x-heng-console")
 }
 
-async fn identify(door: &Door, request: Request) -> Result<(Request, Option<Arc<Principal>>), Problem> {
+async fn identify(door: &Door, request: Request) -> Result<(Request, Bytes, Option<Arc<Principal>>), Problem> {
     let (parts, body) = request.into_parts();
     // The guard has read the whole body already.
     let bytes = Bytes::from_request(Request::new(body), &()).await;
@@ -184,7 +224,7 @@ async fn identify(door: &Door, request: Request) -> Result<(Request, Option<Arc<
     let address = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
     let headers = &parts.headers;
     let authorization = text(headers, "authorization");
-    let session = session_cookie(headers);
+    let session = SessionCookie::of(&parts.extensions).brought(headers);
     let [key, timestamp, nonce, signature] =
         ["x-heng-key", "x-heng-timestamp", "x-heng-nonce", "x-heng-signature"].map(|name| text(headers, name));
     let signed = match (&key, &timestamp, &nonce, &signature) {
@@ -218,33 +258,84 @@ async fn identify(door: &Door, request: Request) -> Result<(Request, Option<Arc<
             return Err(refused(&failure));
         }
     };
-    Ok((Request::from_parts(parts, HttpBody::from(bytes)), principal))
+    Ok((Request::from_parts(parts, HttpBody::from(bytes.clone())), bytes, principal))
 }
 
-async fn admit(door: &Door, request: Request) -> Result<(Request, Option<Share>), Problem> {
-    let (mut request, principal) = identify(door, request).await?;
+/// What a request says, apart from its body: a request cannot be looked at while something is awaited.
+struct Said {
+    method: Method,
+    target: Uri,
+    proof: Option<String>,
+}
+
+/// Whether the caller has proven, for exactly this request, that it is there and wants it.
+async fn prove(door: &Door, principal: &Arc<Principal>, said: Said, body: &[u8]) -> Result<(), Problem> {
+    let Some(step_up) = door.step_up else { return Ok(()) };
+    let Said { method, target, proof } = said;
+    let ask = StepUpAsk {
+        operation: door.operation,
+        enrols: step_up.enrols,
+        method: method.as_str(),
+        target: target.path_and_query().map_or("/", |target| target.as_str()),
+        body,
+        proof: proof.as_deref(),
+    };
+    door.gatekeeper.step_up(principal, ask).await.map_err(|failure| match failure {
+        StepUpFailure::Needed(detail) => Problem::new(StatusCode::FORBIDDEN, Reason::STEP_UP_NEEDED, detail)
+            .with("step_up", serde_json::json!({ "operation": door.operation, "begin": "/v1/step-up" })),
+        StepUpFailure::Unavailable => refused(&AuthFailure::Unavailable),
+    })
+}
+
+async fn admit(
+    door: &Door,
+    request: Request,
+    who: &mut Option<Arc<Principal>>,
+) -> Result<(Request, Option<Share>), Problem> {
+    let (mut request, body, principal) = identify(door, request).await?;
+    who.clone_from(&principal);
     let Some(principal) = principal else { return Ok((request, None)) };
     door.limits.principal(principal.id)?;
     let share = door.limits.shares.take(principal.id).ok_or_else(too_many_at_once)?;
     let action = if let Access::Needs(action) = door.access { action } else { "" };
-    let caller = Caller { principal, action, gatekeeper: Arc::clone(&door.gatekeeper) };
+    let (gatekeeper, shown) = (Arc::clone(&door.gatekeeper), Arc::default());
+    let caller = Caller { principal, action, gatekeeper, shown };
     if !action.is_empty() {
         caller.may(action, Resource::Any)?;
     }
+    let proof = text(request.headers(), STEP_UP_HEADER);
+    let said = Said { method: request.method().clone(), target: request.uri().clone(), proof };
+    prove(door, &caller.principal, said, &body).await?;
     request.extensions_mut().insert(caller);
     Ok((request, Some(share)))
 }
 
 /// Lets a request through to its handler, or refuses it.
 pub(super) async fn check(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match admit(&door, request).await {
-        Ok((mut request, _share)) => {
-            if let Some((name, detail)) = door.declared.header_fault(request.headers()) {
-                return wrong(format!("header {name}"), detail, "headers").into_response();
+    let address = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
+    let mut who = None;
+    let response = match admit(&door, request, &mut who).await {
+        Ok((mut request, _share)) => match door.declared.header_fault(request.headers()) {
+            Some((name, detail)) => wrong(format!("header {name}"), detail, "headers").into_response(),
+            None => {
+                request.extensions_mut().insert(Arc::clone(&door.declared));
+                let caller = request.extensions().get::<Caller>().cloned();
+                let response = next.run(request).await;
+                if let Some(caller) = caller {
+                    caller.shown.tell(&caller, door.operation);
+                }
+                response
             }
-            request.extensions_mut().insert(Arc::clone(&door.declared));
-            next.run(request).await
-        }
+        },
         Err(problem) => problem.into_response(),
-    }
+    };
+    let what = match response.status() {
+        StatusCode::BAD_REQUEST => TurnedAway::Malformed,
+        // What is public has rates of its own, and tells of them itself.
+        StatusCode::TOO_MANY_REQUESTS if door.access != Access::Public => TurnedAway::Rate,
+        _ => return response,
+    };
+    let turned = Turned { what, principal: who.as_deref(), address, at: door.operation, detail: "" };
+    door.gatekeeper.turned_away(turned);
+    response
 }

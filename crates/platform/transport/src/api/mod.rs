@@ -2,7 +2,9 @@
 
 mod access;
 mod bounds;
+mod cookie;
 mod extract;
+mod grades;
 mod operation;
 mod shares;
 mod standing;
@@ -20,9 +22,11 @@ use serde_json::{Map, Value, json};
 use access::Door;
 pub use access::{Caller, RateLimits};
 use bounds::Declared;
+pub(crate) use cookie::Secured;
+pub use cookie::SessionCookie;
 pub use extract::{Body, Params, PathText};
-pub use operation::Operation;
 use operation::Schemas;
+pub use operation::{FieldGrade, Grader, Operation, SteppedUp};
 pub use shares::{Share, Shares};
 pub use standing::{Lost, Standing};
 
@@ -59,6 +63,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             gatekeeper: Arc::clone(&self.gatekeeper),
             limits: Arc::clone(&self.limits),
             access: operation.access,
+            operation: operation.id,
+            step_up: operation.step_up,
             declared: Arc::new(Declared::of(&operation.document(), &schemas(&operation.schemas))),
         };
         let method = on(filter, handler).route_layer(from_fn_with_state(Arc::new(door), access::check));
@@ -70,6 +76,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     pub fn message<T: utoipa::ToSchema>(&mut self) {
         self.messages.push((T::name().into_owned(), T::schema()));
         T::schemas(&mut self.messages);
+    }
+
+    /// Lets the document tell the grade of every property that `grader` knows, in the schemas of all operations that were
+    /// added.
+    pub fn grade(&mut self, grader: Grader) {
+        self.operations.iter_mut().for_each(|operation| operation.grader = Some(grader));
     }
 
     /// Gives the handlers their state.
@@ -101,6 +113,12 @@ impl Api<()> {
         self.operations.len()
     }
 
+    /// The operations that take a fresh proof.
+    #[must_use]
+    pub fn stepped_up(&self) -> Vec<SteppedUp> {
+        self.operations.iter().filter_map(Operation::stepped_up).collect()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -111,6 +129,12 @@ impl Api<()> {
     #[must_use]
     pub fn message_schemas(&self) -> BTreeMap<String, Value> {
         schemas(&self.messages)
+    }
+
+    /// Properties that answers can have, as `Schema.property`, and of which nobody has told the grade.
+    #[must_use]
+    pub fn ungraded(&self) -> Vec<String> {
+        grades::ungraded(&self.document())
     }
 
     /// The document: OpenAPI 3.1, every operation, every schema.
@@ -125,7 +149,11 @@ impl Api<()> {
             paths.entry(operation.path).or_default().insert(method, operation.document());
         }
         let mut components = schemas(&self.messages);
-        for (name, schema) in self.operations.iter().flat_map(|operation| schemas(&operation.schemas)) {
+        for (name, schema) in &mut components {
+            let grader = self.operations.iter().find(|operation| operation.has(name)).and_then(|found| found.grader);
+            grader.into_iter().for_each(|grader| grades::put(name, schema, grader));
+        }
+        for (name, schema) in self.operations.iter().flat_map(grades::schemas_of) {
             let known = components.entry(name.clone()).or_insert_with(|| schema.clone());
             assert!(*known == schema, "two schemas are called {name}");
         }
@@ -165,7 +193,7 @@ fn security_schemes() -> Value {
     json!({
         "bearer": { "type": "http", "scheme": "bearer", "description": "The token of a sign-in or of client credentials." },
         "session": { "type": "apiKey", "in": "cookie", "name": "heng_session",
-            "description": "What the console uses; changes also need the header x-heng-console: 1." },
+            "description": "What the console uses, __Host-heng_session under TLS; changes also need the header x-heng-console: 1." },
         "signature": { "type": "apiKey", "in": "header", "name": "x-heng-key",
             "description": "With x-heng-timestamp, x-heng-nonce and x-heng-signature: a signed request." },
     })

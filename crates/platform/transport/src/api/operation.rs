@@ -17,6 +17,49 @@ pub(crate) enum Access {
     Needs(&'static str),
 }
 
+/// What an operation does, in the words that its caller confirms with a fresh proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StepUp {
+    pub(crate) english: &'static str,
+    pub(crate) chinese: &'static str,
+    /// Whoever has no second factor passes without: the operation enrols one and asks for the password itself.
+    pub(crate) enrols: bool,
+}
+
+/// An operation that takes a fresh proof, for whoever gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SteppedUp {
+    /// Its name.
+    pub operation: &'static str,
+    /// Its HTTP method.
+    pub method: String,
+    /// Its path, with parameters in braces.
+    pub path: &'static str,
+    /// What it does, in English.
+    pub english: &'static str,
+    /// What it does, in Chinese.
+    pub chinese: &'static str,
+    /// Whoever has no second factor passes without.
+    pub enrols: bool,
+}
+
+/// How grave the loss of a field's value would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldGrade {
+    /// The standard.
+    pub standard: &'static str,
+    /// Its level.
+    pub level: u8,
+    /// Whether it stands as a mask for callers who may not see it.
+    pub masked: bool,
+}
+
+/// Tells the grade of a property from the names of its schema and its own.
+pub type Grader = fn(schema: &str, property: &str) -> Option<FieldGrade>;
+
+/// The header that carries the proof.
+pub(crate) const STEP_UP_HEADER: &str = "step-up";
+
 /// Schemas by name, as they stand in the document's components.
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -27,6 +70,7 @@ pub struct Operation {
     pub(crate) path: &'static str,
     pub(crate) id: &'static str,
     pub(crate) access: Access,
+    pub(crate) step_up: Option<StepUp>,
     tag: &'static str,
     summary: &'static str,
     description: String,
@@ -34,6 +78,7 @@ pub struct Operation {
     body: Option<Value>,
     answers: Map<String, Value>,
     pub(crate) schemas: Schemas,
+    pub(crate) grader: Option<Grader>,
 }
 
 /// The statuses that every operation may answer besides its own, with what they mean.
@@ -66,6 +111,7 @@ impl Operation {
             path,
             id,
             access: Access::Public,
+            step_up: None,
             tag: "system",
             summary: "",
             description: String::new(),
@@ -73,6 +119,7 @@ impl Operation {
             body: None,
             answers: Map::new(),
             schemas: Schemas::new(),
+            grader: None,
         }
     }
 
@@ -119,6 +166,36 @@ impl Operation {
     pub fn signed_in(mut self) -> Self {
         self.access = Access::SignedIn;
         self
+    }
+
+    /// Only with a fresh proof for exactly this request (`POST /v1/step-up`), which the gatekeeper checks before the
+    /// handler runs; the words say what is done, as the caller reads and signs it.
+    pub fn needs_step_up(mut self, english: &'static str, chinese: &'static str) -> Self {
+        self.step_up = Some(StepUp { english, chinese, enrols: false });
+        let schema = json!({ "type": "string", "pattern": "^hsu_[A-Za-z0-9_-]{43}$" });
+        let told = "The proof from POST /v1/step-up/{id} for exactly this request. People who signed in need it; signed \
+            requests and partners' tokens do not.";
+        self.header(STEP_UP_HEADER, told, schema)
+    }
+
+    /// As [`Operation::needs_step_up`], but whoever has no second factor yet passes: the operation enrols one and asks
+    /// for the password itself.
+    pub fn needs_step_up_if_enrolled(self, english: &'static str, chinese: &'static str) -> Self {
+        let mut operation = self.needs_step_up(english, chinese);
+        operation.step_up = Some(StepUp { english, chinese, enrols: true });
+        operation
+    }
+
+    /// What [`needs_step_up`](Self::needs_step_up) declared.
+    pub(crate) fn stepped_up(&self) -> Option<SteppedUp> {
+        let StepUp { english, chinese, enrols } = self.step_up?;
+        let method = self.method.as_str().to_owned();
+        Some(SteppedUp { operation: self.id, method, path: self.path, english, chinese, enrols })
+    }
+
+    /// Whether a schema of this name is one of its.
+    pub(crate) fn has(&self, schema: &str) -> bool {
+        self.schemas.iter().any(|(name, _)| name == schema)
     }
 
     /// A parameter in the path that is a text of 1 to 64 printable ASCII characters, which is what our names are made of.
@@ -221,6 +298,14 @@ impl Operation {
         if matches!(self.access, Access::Needs(_)) {
             usual.push(("403", "The policy does not let this caller do that."));
         }
+        if self.step_up.is_some() {
+            // The first of a status counts.
+            usual.retain(|(status, _)| *status != "403");
+            usual.push((
+                "403",
+                "The caller may not do that, or the header step-up is missing (code_name StepUpNeeded).",
+            ));
+        }
         usual
     }
 
@@ -242,6 +327,9 @@ impl Operation {
         }
         if let Some(body) = &self.body {
             object["requestBody"] = body.clone();
+        }
+        if let Some(StepUp { english, chinese, .. }) = self.step_up {
+            object["x-heng-step-up"] = json!({ "en": english, "zh": chinese });
         }
         match self.access {
             Access::Public => object["security"] = json!([]),

@@ -229,3 +229,58 @@ async fn a_caller_whose_requests_wait_leaves_room_for_others() {
     assert_eq!(first.await.expect("no panic").expect("an answer").status(), StatusCode::OK);
     assert_eq!(ask().await.expect("an answer").status(), StatusCode::OK, "the share is free again");
 }
+
+/// Lets one person see plain text, and remembers what was shown to whom.
+#[derive(Default)]
+struct Watcher(std::sync::Mutex<Vec<(u64, &'static str, Vec<u64>)>>);
+
+impl Gatekeeper for Watcher {
+    fn identify<'a>(&'a self, credentials: Credentials<'a>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
+        let id = if credentials.authorization == Some("Bearer seer") { 1 } else { 2 };
+        let (kind, accounts, name) = (PrincipalKind::Staff, Accounts::All, "n".to_owned());
+        let (roles, scopes, credential) = (Vec::new(), Vec::new(), "session:1".to_owned());
+        let principal = Principal { id, kind, name, accounts, roles, scopes, credential };
+        Box::pin(async move { Ok(Arc::new(principal)) })
+    }
+
+    fn decide(&self, _: &Principal, _: &'static str, _: Resource) -> Decision {
+        Decision::Allow
+    }
+
+    fn sees_personal(&self, principal: &Principal) -> bool {
+        principal.id == 1
+    }
+
+    fn showed_personal(&self, principal: &Principal, operation: &'static str, persons: &[u64]) {
+        self.0.lock().expect("a list").push((principal.id, operation, persons.to_vec()));
+    }
+}
+
+struct Name;
+
+impl heng_ports::PersonalValue for Name {
+    fn masked(&self) -> String {
+        "a***e".to_owned()
+    }
+
+    fn expose_plain(&self) -> String {
+        "alice".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn personal_values_are_plain_for_their_owner_and_by_right_and_that_is_noted() {
+    let watcher = Arc::new(Watcher::default());
+    let often = NonZeroU32::new(1_000).expect("not zero");
+    let mut api = Api::new(Arc::<Watcher>::clone(&watcher), Arc::new(RateLimits::new(often, often)));
+    let show = |caller: Caller| async move { [2, 7, 5].map(|owner| caller.show(owner, &Name)).join(" ") };
+    api.add(Operation::get("/names", "showNames").signed_in(), show);
+    let router = api.with_state(()).router();
+    for (who, expected) in [("seer", "alice alice alice"), ("other", "alice a***e a***e")] {
+        let request = get("/names", who).body(HttpBody::empty()).expect("a request");
+        let answer = router.clone().oneshot(request).await.expect("an answer");
+        let bytes = axum::body::to_bytes(answer.into_body(), 1_000).await.expect("a body");
+        assert_eq!(String::from_utf8_lossy(&bytes), expected, "{who}");
+    }
+    assert_eq!(*watcher.0.lock().expect("a list"), [(1, "showNames", vec![2, 5, 7])]);
+}

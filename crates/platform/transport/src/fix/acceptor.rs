@@ -13,11 +13,13 @@ use tokio::task::JoinSet;
 use super::connection::{Connection, poll_read};
 use super::fields::list;
 use super::frame::{Frame, FrameReader};
+use super::gate::{FixGate, FixTurnedAway, knock};
 use super::handle::{FixSession, Sessions};
 use super::session::Head;
 use super::waiting::{Place, Waiting};
 use super::wire::FixWire;
 use crate::error::TransportError;
+use crate::server::HandshakeFailed;
 use crate::tls::{ChooseTls, shake_hands};
 
 /// How long a counterparty that comes back at once waits for its own connection of before to be gone: it sees the end
@@ -58,6 +60,8 @@ pub struct FixAcceptor {
     address: SocketAddr,
     sessions: Arc<Sessions>,
     tls: Option<ChooseTls>,
+    gate: Option<Arc<dyn FixGate>>,
+    failed: Option<HandshakeFailed>,
 }
 
 impl FixAcceptor {
@@ -69,13 +73,28 @@ impl FixAcceptor {
         let failed = |source| TransportError::Bind { address: options.address, source };
         let listener = TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { options, listener, address, sessions: Arc::new(Sessions::new(sessions)), tls: None })
+        let sessions = Arc::new(Sessions::new(sessions));
+        Ok(Self { options, listener, address, sessions, tls: None, gate: None, failed: None })
     }
 
     /// Serves under TLS only.
     #[must_use]
     pub fn with_tls(mut self, tls: ChooseTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Lets in only whom `gate` admits.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn FixGate>) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// Tells `failed` of TLS handshakes that fail.
+    #[must_use]
+    pub fn telling_failed_handshakes(mut self, failed: HandshakeFailed) -> Self {
+        self.failed = Some(failed);
         self
     }
 
@@ -116,6 +135,8 @@ impl FixAcceptor {
             let _ = stream.set_nodelay(true);
             let (options, sessions, stopped) = (self.options, Arc::clone(&self.sessions), stopped.clone());
             let (room, mut place, tls) = (Arc::clone(&room), waiting.take(), self.tls.clone());
+            let mut came = Came { peer, gate: self.gate.clone(), certificate: None };
+            let failed = self.failed.clone();
             connections.spawn(async move {
                 let permit = match permit {
                     Some(permit) => Some(permit),
@@ -125,17 +146,25 @@ impl FixAcceptor {
                     return tracing::warn!(%peer, "FIX connection refused: too many connections");
                 }
                 let Some(tls) = tls else {
-                    return welcome(stream, peer, place, options, &sessions, stopped).await;
+                    return welcome(stream, came, place, options, &sessions, stopped).await;
                 };
                 // A handshake that fails or takes too long frees its place.
                 let shaken = tokio::select! {
                     shaken = tokio::time::timeout(options.logon_max, shake_hands(stream, &tls)) => shaken,
                     () = place.sent_away() => return tracing::info!(%peer, "FIX connection refused: others wait"),
                 };
-                match shaken {
-                    Ok(Ok(stream)) => welcome(stream, peer, place, options, &sessions, stopped).await,
-                    Ok(Err(error)) => tracing::info!(%peer, %error, "FIX connection refused: no handshake"),
-                    Err(_) => tracing::info!(%peer, "FIX connection refused: no handshake in time"),
+                let why = match shaken {
+                    Ok(Ok(stream)) => {
+                        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                        came.certificate = shown.map(|certificate| certificate.to_vec());
+                        return welcome(stream, came, place, options, &sessions, stopped).await;
+                    }
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "it took too long".to_owned(),
+                };
+                tracing::info!(%peer, why, "FIX connection refused: no handshake");
+                if let Some(tell) = failed {
+                    tell(peer.ip(), &why);
                 }
             });
         }
@@ -161,15 +190,34 @@ async fn until_stopped(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
+/// Who connected.
+struct Came {
+    peer: SocketAddr,
+    /// Who decides whether it is whom it says.
+    gate: Option<Arc<dyn FixGate>>,
+    /// The certificate whose key signed the handshake.
+    certificate: Option<Vec<u8>>,
+}
+
+impl Came {
+    /// Whether the gate lets this Logon through.
+    async fn admit(&self, session: &FixSession, logon: &[u8]) -> Result<(), FixTurnedAway> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        let knock = knock(logon, session.id(), self.certificate.as_deref(), self.peer.ip())?;
+        gate.admit(knock).await
+    }
+}
+
 /// Finds out who connected, and serves the session.
 async fn welcome<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    peer: SocketAddr,
+    came: Came,
     mut place: Place,
     options: FixAcceptorOptions,
     sessions: &Sessions,
     stopped: watch::Receiver<bool>,
 ) {
+    let peer = came.peer;
     let mut reader = FrameReader::new(options.message_max);
     let introduced = async {
         tokio::select! {
@@ -184,12 +232,34 @@ async fn welcome<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(found) => found,
         Err(reason) => return tracing::info!(%peer, reason, "FIX connection refused"),
     };
+    let admitted = tokio::select! {
+        admitted = came.admit(&session, &logon) => admitted,
+        () = until_stopped(stopped.clone()) => Err(FixTurnedAway::Silently),
+        () = place.sent_away() => Err(FixTurnedAway::Silently),
+    };
     drop(place);
+    if let Err(turned_away) = admitted {
+        return turn_away(stream, (peer, &session), turned_away, stopped).await;
+    }
     let Some(wire) = attach(&session, reader, &logon).await else {
         return tracing::warn!(%peer, session = %session.id(), "FIX connection refused: already connected");
     };
     tracing::info!(%peer, session = %session.id(), "FIX connection");
     Connection::new(stream, wire).serve(until_stopped(stopped)).await;
+}
+
+/// Tells somebody who is not whom they say to go, unless the session is in use or nothing is to be told.
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    (peer, session): (SocketAddr, &Arc<FixSession>),
+    turned_away: FixTurnedAway,
+    stopped: watch::Receiver<bool>,
+) {
+    tracing::warn!(%peer, session = %session.id(), "FIX connection refused: it does not prove who it is");
+    let FixTurnedAway::Logout(text) = turned_away else { return };
+    if let Some(wire) = FixWire::attach_refused(session, text) {
+        Connection::new(stream, wire).serve(until_stopped(stopped)).await;
+    }
 }
 
 /// Connects the session, as soon as its connection of before is gone.

@@ -1,17 +1,20 @@
 //! A store in one file, to which records are only appended.
 //!
 //! Record: kind (1 byte), length (4), number (8), check of these (4), then `length` bytes of message. A record that
-//! the end of the process cut short is dropped at the next start; its message had not left.
+//! the end of the process cut short is dropped at the next start; its message had not left. With a [`MessageSeal`]
+//! messages are sealed one by one; numbers stand plain.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::store::MessageStore;
 
 const HEAD_LEN: usize = 17;
 const OUTGOING: u8 = b'O';
+const SEALED: u8 = b'S';
 const INCOMING: u8 = b'I';
 /// Begins a file that forgot older messages.
 const FORGOT: u8 = b'F';
@@ -19,11 +22,27 @@ const FORGOT: u8 = b'F';
 const BATCH_MAX: usize = 1 << 20;
 const MESSAGE_MAX: usize = 1 << 24;
 
+/// Seals messages that are kept, bound to the name of what keeps them.
+pub trait MessageSeal: std::fmt::Debug + Send + Sync {
+    /// The sealed form of a message.
+    ///
+    /// # Errors
+    /// If no key can be had.
+    fn seal(&self, name: &str, message: &[u8]) -> io::Result<Vec<u8>>;
+
+    /// The message that was sealed under this name.
+    ///
+    /// # Errors
+    /// If its key is gone, or it was changed.
+    fn open(&self, name: &str, sealed: &[u8]) -> io::Result<Vec<u8>>;
+}
+
 /// Where a message lies in the file; a length of 0 stands for one that is not sent again.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     at: u64,
     length: u32,
+    sealed: bool,
 }
 
 /// A session's numbers and messages in a file, which survives the end of the process.
@@ -34,6 +53,7 @@ struct Place {
 pub struct FileStore {
     path: PathBuf,
     file: File,
+    seal: Option<Arc<dyn MessageSeal>>,
     bytes_max: u64,
     /// Bytes in the file.
     written: u64,
@@ -55,6 +75,7 @@ impl FileStore {
         let mut store = Self {
             path: path.to_path_buf(),
             file,
+            seal: None,
             bytes_max,
             written: 0,
             batch: Vec::new(),
@@ -64,6 +85,17 @@ impl FileStore {
         };
         store.read_all()?;
         Ok(store)
+    }
+
+    /// Seals what is kept from now on, and opens what was sealed before.
+    #[must_use]
+    pub fn sealed_by(self, seal: Option<Arc<dyn MessageSeal>>) -> Self {
+        Self { seal, ..self }
+    }
+
+    /// What messages are bound to.
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn read_all(&mut self) -> io::Result<()> {
@@ -76,8 +108,8 @@ impl FileStore {
             let Some((kind, length, number)) = parse_head(&head) else { break };
             let body = at + HEAD_LEN as u64;
             let known = match kind {
-                OUTGOING if number == self.first + self.places.len() as u64 => {
-                    self.places.push(Place { at: body, length });
+                OUTGOING | SEALED if number == self.first + self.places.len() as u64 => {
+                    self.places.push(Place { at: body, length, sealed: kind == SEALED });
                     true
                 }
                 INCOMING => {
@@ -91,7 +123,7 @@ impl FileStore {
                 _ => false,
             };
             if !known || body + u64::from(length) > total {
-                if known && kind == OUTGOING {
+                if known && kind != INCOMING && kind != FORGOT {
                     self.places.pop();
                 }
                 break;
@@ -170,9 +202,13 @@ impl MessageStore for FileStore {
             self.forget()?;
         }
         let at = self.written + (self.batch.len() + HEAD_LEN) as u64;
+        // One that is not sent again has no text to seal.
+        let sealed = self.seal.as_ref().filter(|_| !message.is_empty());
+        let sealed = sealed.map(|seal| seal.seal(&self.name(), message)).transpose()?;
+        let (kind, message) = sealed.as_deref().map_or((OUTGOING, message), |sealed| (SEALED, sealed));
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-        self.append(OUTGOING, self.outgoing(), message)?;
-        self.places.push(Place { at, length });
+        self.append(kind, self.outgoing(), message)?;
+        self.places.push(Place { at, length, sealed: kind == SEALED });
         Ok(())
     }
 
@@ -190,7 +226,12 @@ impl MessageStore for FileStore {
         let Some(place) = at.and_then(|at| self.places.get(at)).copied() else { return Ok(()) };
         self.flush()?;
         out.resize(place.length as usize, 0);
-        self.file.read_exact_at(out, place.at)
+        self.file.read_exact_at(out, place.at)?;
+        if place.sealed {
+            let none = || io::Error::other("the messages of this session are sealed, and there are no keys");
+            *out = self.seal.as_ref().ok_or_else(none)?.open(&self.name(), out)?;
+        }
+        Ok(())
     }
 
     fn reset(&mut self) -> io::Result<()> {
@@ -234,6 +275,43 @@ mod tests {
         assert_eq!((store.outgoing(), store.incoming()), (4, 7));
         let found: Vec<String> = (0..5).map(|number| text(store, number)).collect();
         assert_eq!(found, ["", "one", "", "three", ""]);
+    }
+
+    /// Shows whether messages went through it; bound to the name.
+    #[derive(Debug)]
+    struct Flip;
+
+    impl MessageSeal for Flip {
+        fn seal(&self, name: &str, message: &[u8]) -> io::Result<Vec<u8>> {
+            Ok([name.as_bytes(), &message.iter().map(|byte| !byte).collect::<Vec<_>>()].concat())
+        }
+
+        fn open(&self, name: &str, sealed: &[u8]) -> io::Result<Vec<u8>> {
+            let sealed = sealed.strip_prefix(name.as_bytes()).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(sealed.iter().map(|byte| !byte).collect())
+        }
+    }
+
+    #[test]
+    fn sealed_messages_are_not_in_the_file_and_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session");
+        let mut plain = FileStore::open(&path, 1 << 20).unwrap();
+        plain.keep(b"before there were keys").unwrap();
+        plain.flush().unwrap();
+        let mut store = FileStore::open(&path, 1 << 20).unwrap().sealed_by(Some(Arc::new(Flip)));
+        store.keep(b"afterwards").unwrap();
+        store.keep(b"").unwrap();
+        store.flush().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(10).any(|window| window == b"afterwards"));
+        let mut again = FileStore::open(&path, 1 << 20).unwrap().sealed_by(Some(Arc::new(Flip)));
+        assert_eq!(
+            (text(&mut again, 1), text(&mut again, 2), text(&mut again, 3)),
+            ("before there were keys".into(), "afterwards".into(), String::new())
+        );
+        let mut without = FileStore::open(&path, 1 << 20).unwrap();
+        assert!(without.load(2, &mut Vec::new()).unwrap_err().to_string().contains("there are no keys"));
     }
 
     #[test]

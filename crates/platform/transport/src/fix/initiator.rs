@@ -5,15 +5,29 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::connection::Connection;
 use super::handle::FixSession;
 use super::wire::FixWire;
 
+/// TLS towards a counterparty that listens.
+#[derive(Clone, Debug)]
+pub struct FixClientTls {
+    /// Whom we trust and what we show.
+    pub config: Arc<ClientConfig>,
+    /// The name that the counterparty's certificate must have.
+    pub name: ServerName<'static>,
+}
+
 /// Where and how an initiator connects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct FixInitiatorOptions {
     /// The counterparty's addresses, the preferred one first. After a failure the next one is tried, in a circle.
     pub addresses: Vec<SocketAddr>,
@@ -23,6 +37,8 @@ pub struct FixInitiatorOptions {
     pub pause_min: Duration,
     /// The longest pause.
     pub pause_max: Duration,
+    /// Without it messages go in the clear.
+    pub tls: Option<FixClientTls>,
 }
 
 impl FixInitiatorOptions {
@@ -30,7 +46,7 @@ impl FixInitiatorOptions {
     #[must_use]
     pub const fn to(addresses: Vec<SocketAddr>) -> Self {
         let (connect_max, pause_min) = (Duration::from_secs(3), Duration::from_millis(250));
-        Self { addresses, connect_max, pause_min, pause_max: Duration::from_secs(15) }
+        Self { addresses, connect_max, pause_min, pause_max: Duration::from_secs(15), tls: None }
     }
 }
 
@@ -57,7 +73,7 @@ async fn connect_for_ever(options: FixInitiatorOptions, session: Arc<FixSession>
             return;
         }
         let before = session.status();
-        let reason = attempt(*address, options.connect_max, &session, stopped.clone()).await;
+        let reason = attempt(*address, &options, &session, stopped.clone()).await;
         // Whoever answered with a message of its own is there.
         if session.status().next_incoming == before.next_incoming {
             at += 1;
@@ -74,16 +90,35 @@ async fn connect_for_ever(options: FixInitiatorOptions, session: Arc<FixSession>
 
 async fn attempt(
     address: SocketAddr,
-    connect_max: Duration,
+    options: &FixInitiatorOptions,
+    session: &Arc<FixSession>,
+    stopped: watch::Receiver<bool>,
+) -> String {
+    let connecting = async {
+        let stream = TcpStream::connect(address).await?;
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &options.tls else { return Ok(Way::Plain(stream)) };
+        let connector = TlsConnector::from(Arc::clone(&tls.config));
+        std::io::Result::Ok(Way::Tls(Box::new(connector.connect(tls.name.clone(), stream).await?)))
+    };
+    match tokio::time::timeout(options.connect_max, connecting).await {
+        Ok(Ok(Way::Plain(stream))) => serve(stream, session, stopped).await,
+        Ok(Ok(Way::Tls(stream))) => serve(*stream, session, stopped).await,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no connection in time".to_owned(),
+    }
+}
+
+enum Way {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     session: &Arc<FixSession>,
     mut stopped: watch::Receiver<bool>,
 ) -> String {
-    let stream = match tokio::time::timeout(connect_max, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return error.to_string(),
-        Err(_) => return "no connection in time".to_owned(),
-    };
-    let _ = stream.set_nodelay(true);
     let Some(wire) = FixWire::attach(session) else { return "the session is connected already".to_owned() };
     let stop = async move {
         // An error means that whoever could stop us is gone, which stops as well.

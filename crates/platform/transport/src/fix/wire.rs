@@ -39,6 +39,18 @@ impl FixWire {
         Ok(Self { session: Arc::clone(session), reader: reader.limit(session.limits.message_max) })
     }
 
+    /// Connects the session for a Logout alone; nothing if it is connected.
+    pub(crate) fn attach_refused(session: &Arc<FixSession>, text: &str) -> Option<Self> {
+        let now = session.clock.now();
+        let mut core = session.core();
+        if !core.attach(now) {
+            return None;
+        }
+        core.turn_away(text, now);
+        drop(core);
+        Some(Self { session: Arc::clone(session), reader: FrameReader::new(session.limits.message_max) })
+    }
+
     /// The session.
     #[must_use]
     pub const fn session(&self) -> &Arc<FixSession> {

@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use heng_transport::fix::{
-    EchoApplication, FileStore, FixAcceptor, FixAcceptorOptions, FixApplication, FixApplicationKind, FixBody, FixClock,
-    FixInitiatorOptions, FixLimits, FixMessage, FixParts, FixPhase, FixRefused, FixReplies, FixRole, FixSession,
-    FixSessionConfig, FixSessionId, FixTaken, FixWire, Frame, FrameReader, MemoryStore, MessageStore, SystemClock,
-    initiate,
+    EchoApplication, FileStore, FixAcceptor, FixAcceptorOptions, FixAdmitted, FixApplication, FixApplicationKind,
+    FixBody, FixClock, FixGate, FixInitiatorOptions, FixKnock, FixLimits, FixMessage, FixParts, FixPhase, FixRefused,
+    FixReplies, FixRole, FixSession, FixSessionConfig, FixSessionId, FixTaken, FixTurnedAway, FixWire, Frame,
+    FrameReader, MemoryStore, MessageStore, SystemClock, initiate,
 };
 use tokio::sync::oneshot;
 
@@ -78,11 +78,20 @@ impl Drop for Running {
 }
 
 fn acceptor(sessions: Vec<Arc<FixSession>>, change: impl FnOnce(&mut FixAcceptorOptions)) -> (SocketAddr, Running) {
+    guarded(sessions, None, change)
+}
+
+fn guarded(
+    sessions: Vec<Arc<FixSession>>,
+    gate: Option<Arc<dyn FixGate>>,
+    change: impl FnOnce(&mut FixAcceptorOptions),
+) -> (SocketAddr, Running) {
     let mut options = FixAcceptorOptions::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     change(&mut options);
     let (bound, address) = channel();
     let running = Running::spawn(move |stopped| async move {
         let acceptor = FixAcceptor::bind(options, sessions).await.unwrap();
+        let acceptor = if let Some(gate) = gate { acceptor.with_gate(gate) } else { acceptor };
         bound.send(acceptor.address()).unwrap();
         let stop = async {
             let _ = stopped.await;
@@ -217,6 +226,43 @@ fn strangers_and_seconds_are_turned_away_without_a_word() {
     assert_eq!(second.next(), None);
     first.send("1", 2, "112=Q|");
     assert_eq!(first.next().unwrap(), "0 2");
+}
+
+/// Admits whoever brings the word.
+struct Word(&'static [u8]);
+
+impl FixGate for Word {
+    fn admit<'a>(&'a self, knock: FixKnock<'a>) -> FixAdmitted<'a> {
+        assert!(knock.certificate.is_none() && knock.address.is_loopback());
+        let admitted = match knock.password {
+            Some(word) if word == self.0 => Ok(()),
+            Some(_) => Err(FixTurnedAway::Logout("Logon refused")),
+            None => Err(FixTurnedAway::Silently),
+        };
+        Box::pin(async move { admitted })
+    }
+}
+
+#[test]
+fn whoever_the_gate_refuses_gets_a_logout_at_most_and_the_session_goes_on() {
+    let session = echo_session("FIX.4.4", false, memory());
+    let (address, _running) = guarded(vec![Arc::clone(&session)], Some(Arc::new(Word(b"s3cret"))), |_| {});
+    let refused = |fields: &str, expected: Option<&str>| {
+        let mut peer = Peer::connect(address, "FIX.4.4");
+        peer.send("A", 1, &format!("98=0|108=30|{fields}"));
+        assert_eq!(peer.next().as_deref(), expected, "{fields}");
+        assert_eq!(if expected.is_some() { peer.next() } else { None }, None, "{fields}");
+    };
+    refused("553=us|554=wrong|", Some("5 1"));
+    refused("", None);
+    refused("554=s3cret|554=s3cret|", Some("5 2"));
+    refused("554=s3cret|925=other|", Some("5 3"));
+    let mut peer = Peer::connect(address, "FIX.4.4");
+    peer.send("A", 1, "98=0|108=30|554=s3cret|");
+    assert_eq!(peer.next().as_deref(), Some("A 4"), "the Logouts have taken numbers, and nothing else has changed");
+    refused("554=wrong|", None);
+    peer.send("1", 2, "112=Q|");
+    assert_eq!(peer.next().as_deref(), Some("0 5"), "it is not disturbed by who is refused meanwhile");
 }
 
 #[test]

@@ -74,7 +74,9 @@ fn operators_see_health_and_metrics() {
         (Some("degraded"), Some("parked"))
     );
     assert_eq!(server.get("/nothing").status, 404);
-    let metrics = server.get("/metrics").body;
+    let metrics = server.get("/metrics");
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
+    let metrics = metrics.body;
     assert!(metrics.contains("heng_http_requests_total{class=\"4xx\",status=\"404\"} 1\n"), "{metrics}");
     assert!(metrics.contains("heng_http_request_seconds_count 2\n"), "{metrics}");
 }

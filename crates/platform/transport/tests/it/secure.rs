@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::WebSocket;
+use axum::extract::{ConnectInfo, WebSocketUpgrade};
 use axum::routing::get;
-use heng_transport::{ChooseTls, Health, Metrics, Server, ServerOptions};
+use heng_transport::{ChooseTls, Front, HandshakeFailed, Health, Metrics, Peer, Server, ServerOptions, SessionCookie};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -66,6 +66,11 @@ impl Papers {
     }
 }
 
+/// Where the request came from, and the cookie that a session would get.
+async fn who(ConnectInfo(Peer(from)): ConnectInfo<Peer>, cookie: SessionCookie) -> String {
+    format!("{} {}", from.ip(), cookie.set("t", 1))
+}
+
 async fn echo(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         if socket.send(message).await.is_err() {
@@ -75,15 +80,24 @@ async fn echo(mut socket: WebSocket) {
 }
 
 fn serve(options: ServerOptions, tls: Option<ChooseTls>) -> SocketAddr {
+    serve_telling(options, tls, Arc::new(|_, _| {}), Front::default())
+}
+
+/// The same with a front, telling of handshakes that fail.
+fn serve_telling(options: ServerOptions, tls: Option<ChooseTls>, failed: HandshakeFailed, front: Front) -> SocketAddr {
     let (told, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async move {
             let server = Server::bind(options, Arc::new(Metrics::default()), Health::default()).await.expect("bound");
             let server = if let Some(tls) = tls { server.with_tls(tls) } else { server };
+            let server = server.behind(front).telling_failed_handshakes(failed);
             told.send(server.address()).expect("the test waits");
             let upgrade = |ws: WebSocketUpgrade| async move { ws.on_upgrade(echo) };
-            let routes = Router::new().route("/hello", get(|| async { "hello" })).route("/ws", get(upgrade));
+            let routes = Router::new()
+                .route("/hello", get(|| async { "hello" }))
+                .route("/who", get(who))
+                .route("/ws", get(upgrade));
             // The thread ends with the process of the test.
             let _ = server.serve(routes, std::future::pending()).await;
         });
@@ -159,4 +173,48 @@ fn an_upgraded_connection_outlives_the_time_of_a_head() {
         socket.read_exact(&mut answer).expect("an echo");
         assert_eq!(&answer[2..], b"still here");
     }
+}
+
+#[test]
+fn a_door_under_tls_tells_browsers_to_stay() {
+    const STRICT: &str = "strict-transport-security: max-age=31536000; includeSubDomains";
+    let papers = Papers::new();
+    let answer = ask(serve(usual(), Some(papers.server())), papers.client(&papers)).expect("an answer");
+    assert!(answer.contains(STRICT), "{answer}");
+    let plain = |front: Front| {
+        let address = serve_telling(usual(), None, Arc::new(|_, _| {}), front);
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let head = "GET /who HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-forwarded-for: 6.6.6.6, 203.0.113.9\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer
+    };
+    let answer = plain(Front::default());
+    assert!(!answer.contains("strict-transport") && answer.ends_with("Max-Age=1"), "{answer}");
+    assert!(answer.contains("\r\n\r\n127.0.0.1 heng_session=t;"), "nobody is trusted: {answer}");
+    // A proxy that is named ends TLS in front of it, and tells whose request it is.
+    let trusted = vec!["127.0.0.0/8".parse().expect("a network")];
+    let answer = plain(Front { trusted, secured: true, ..Front::default() });
+    assert!(answer.contains(STRICT) && answer.ends_with("; Secure"), "{answer}");
+    assert!(answer.contains("\r\n\r\n203.0.113.9 __Host-heng_session=t;"), "{answer}");
+}
+
+#[test]
+fn a_failed_handshake_is_told() {
+    let (papers, strangers) = (Papers::new(), Papers::new());
+    let (told, heard) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let failed: HandshakeFailed = Arc::new(move |from, why| {
+        let told = told.lock().expect("nobody panicked");
+        told.send((from, why.to_owned())).expect("the test listens");
+    });
+    let address = serve_telling(usual(), Some(papers.server()), failed, Front::default());
+    assert!(ask(address, papers.client(&strangers)).is_err(), "a stranger was served");
+    let (from, why) = heard.recv_timeout(Duration::from_secs(20)).expect("it is told");
+    assert!(from.is_loopback() && why.contains("certificate"), "{from} {why}");
+    TcpStream::connect(address).expect("a connection").write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+    heard.recv_timeout(Duration::from_secs(20)).expect("no TLS at all is told as well");
+    ask(address, papers.client(&papers)).expect("an answer");
+    assert!(heard.try_recv().is_err(), "a good handshake is not told");
 }

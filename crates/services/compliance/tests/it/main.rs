@@ -3,4 +3,7 @@
 
 mod doors;
 mod log;
+mod protection;
+#[path = "../../../../platform/store/tests/it/server.rs"]
+mod server;
 mod support;

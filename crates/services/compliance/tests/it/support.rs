@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,14 +16,17 @@ use heng_model::{
     Qty, SelfTrade, Seq, Side, TradeDate, UnixNanos,
 };
 use heng_ports::{
-    Accounts, ActionSource, ActionTaken, AuthFailure, CommandEvents, Credentials, Decision, EventBlock, EventFeed,
-    EventSource, FeedError, Gatekeeper, Later, Principal, PrincipalKind, Resource,
+    Accounts, ActionDone, ActionSource, ActionTaken, ActionTrail, AuthFailure, CommandEvents, Credentials, Decision,
+    EventBlock, EventFeed, EventSource, ExportAsk, ExportKind, ExportRows, ExportSource, FeedError, Gatekeeper, Later,
+    Principal, PrincipalKind, Resource, StepUpAsk, StepUpFailure,
 };
 use heng_runtime::Clock;
-use heng_store::StoreOptions;
-use heng_transport::RateLimits;
+use heng_security::provider::{MessageDigest as _, Sm3};
+use heng_store::{StoreKeys, StoreOptions};
+use heng_transport::{Api, RateLimits};
 use serde_json::Value;
 use tower::ServiceExt as _;
+use zeroize::Zeroizing;
 
 /// Long enough for a busy machine, short enough to fail.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +36,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Record {
     commands: Arc<Mutex<Vec<CommandEvents>>>,
     actions: Arc<Mutex<Vec<ActionTaken>>>,
+    /// Rows of the export `things`.
+    pub(crate) things: Arc<AtomicI64>,
+    /// Whether these rows never arrive.
+    pub(crate) blocked: Arc<AtomicBool>,
 }
 
 impl Record {
@@ -108,6 +115,62 @@ impl ActionSource for Record {
     }
 }
 
+impl ActionTrail for Record {
+    fn record<'a>(&'a self, done: ActionDone<'a>) -> Later<'a, Result<(), FeedError>> {
+        let mut actions = self.actions.lock().unwrap();
+        let number = actions.len() as u64 + 1;
+        let (action, outcome) = (done.action.to_owned(), "done".to_owned());
+        let (principal, credential) = (done.by.map_or(0, |by| by.id), String::new());
+        let (at, resource, times) = (time(2026), done.resource, 1);
+        actions.push(ActionTaken { number, at, principal, credential, action, resource, outcome, times });
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Record {
+    /// What was done to which resource, from the oldest on.
+    pub(crate) fn trail(&self) -> Vec<String> {
+        let actions = self.actions.lock().unwrap();
+        actions.iter().map(|done| format!("{} {} {}", done.principal, done.action, done.resource)).collect()
+    }
+}
+
+const THINGS: [ExportKind; 1] = [ExportKind {
+    name: "things",
+    action: "thing.read",
+    filters: &["from", "account"],
+    columns: &["id", "at", "name", "note"],
+}];
+
+impl ExportSource for Record {
+    fn kinds(&self) -> &'static [ExportKind] {
+        const { &THINGS }
+    }
+
+    fn count<'a>(&'a self, _: &'a ExportAsk) -> Later<'a, Result<Option<u64>, FeedError>> {
+        Box::pin(async { Ok(Some(self.things.load(Ordering::Relaxed).cast_unsigned())) })
+    }
+
+    fn rows<'a>(&'a self, ask: &'a ExportAsk, after: &'a str, limit: u32) -> Later<'a, Result<ExportRows, FeedError>> {
+        Box::pin(async move {
+            if self.blocked.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            let all = self.things.load(Ordering::Relaxed);
+            let first: i64 = if after.is_empty() { 1 } else { after.parse()? };
+            let name = if ask.masked { "a***e" } else { "alice" };
+            let row = |n: i64| {
+                let at =
+                    format!("2026-07-06T{:02}:{:02}:{:02}.{:03}+08:00", n / 3_600 % 24, n / 60 % 60, n % 60, n % 997);
+                vec![n.to_string(), at, name.to_owned(), "=HYPERLINK(\"x\")".to_owned()]
+            };
+            let last = all.min(first + i64::from(limit) - 1);
+            let next = (last < all).then(|| (last + 1).to_string());
+            Ok(ExportRows { rows: (first..=last).map(row).collect(), next })
+        })
+    }
+}
+
 /// A clock that tests set.
 #[derive(Clone)]
 pub(crate) struct Hand(Arc<AtomicI64>);
@@ -167,14 +230,19 @@ pub(crate) fn cancel_requested(number: u64) -> Event {
     Event::from(CancelRequested { order: order(number) })
 }
 
-/// Tells callers by their bearer: `c1` is a client with account 1, `boss` and `peer` are staff with all accounts.
+/// A proof of the form that step-ups have.
+pub(crate) const PROOF: &str = "hsu_0123456789012345678901234567890123456789012";
+
+/// Tells callers by their bearer: `c1` is a client with account 1, `boss` and `peer` are staff with all accounts, `desk`
+/// is staff who sees no personal data and decides nothing.
 pub(crate) struct Keeper;
 
 impl Gatekeeper for Keeper {
     fn identify<'a>(&'a self, credentials: Credentials<'a>) -> Later<'a, Result<Arc<Principal>, AuthFailure>> {
         let name = credentials.authorization.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or("").to_owned();
         Box::pin(async move {
-            let id = ["c1", "boss", "peer"].iter().position(|known| *known == name).ok_or(AuthFailure::Missing)?;
+            let id =
+                ["c1", "boss", "peer", "desk"].iter().position(|known| *known == name).ok_or(AuthFailure::Missing)?;
             let own = Accounts::These(vec![AccountId(1)]);
             let (kind, accounts) =
                 if name == "c1" { (PrincipalKind::Client, own) } else { (PrincipalKind::Staff, Accounts::All) };
@@ -183,12 +251,27 @@ impl Gatekeeper for Keeper {
         })
     }
 
+    fn step_up<'a>(&'a self, _: &'a Arc<Principal>, ask: StepUpAsk<'a>) -> Later<'a, Result<(), StepUpFailure>> {
+        let proven = if ask.proof == Some(PROOF) { Ok(()) } else { Err(StepUpFailure::Needed("show it")) };
+        Box::pin(async move { proven })
+    }
+
+    fn sees_personal(&self, principal: &Principal) -> bool {
+        self.decide(principal, "personal.read", Resource::Any).is_allowed()
+    }
+
     fn decide(&self, principal: &Principal, action: &'static str, resource: Resource) -> Decision {
         let held = match resource {
             Resource::Any => true,
             Resource::Account(account) => principal.accounts.hold(account),
         };
-        let may = principal.kind == PrincipalKind::Staff || action != "evidence.destroy";
+        let grave = ["personal.read", "export.decide", "export.reveal", "hold.write", "audit.read", "evidence.destroy"];
+        let may = match principal.name.as_str() {
+            "c1" => action != "evidence.destroy" && action != "hold.write",
+            "desk" => !grave.contains(&action),
+            "peer" => action != "export.reveal",
+            _ => true,
+        };
         if held && may { Decision::Allow } else { Decision::Deny("no policy permits it".into()) }
     }
 }
@@ -200,6 +283,27 @@ pub(crate) struct World {
     pub(crate) service: Arc<Compliance>,
     pub(crate) folder: Arc<tempfile::TempDir>,
     pub(crate) router: Router,
+    pub(crate) api: Api,
+    /// Whether requests bring a fresh proof.
+    pub(crate) proven: bool,
+}
+
+/// Keys of a test: what they seal cannot be found, and opens for the same table and thing alone.
+#[derive(Debug)]
+pub(crate) struct TestKeys;
+
+impl StoreKeys for TestKeys {
+    fn seal(&self, table: &str, about: &str, secret: &[u8]) -> std::io::Result<Vec<u8>> {
+        let head = Sm3.digest(&[table.as_bytes(), b"/", about.as_bytes()]);
+        Ok(head.iter().chain(&[0; 12]).copied().chain(secret.iter().map(|byte| byte ^ 0xa5)).collect())
+    }
+
+    fn unseal(&self, table: &str, about: &str, sealed: &[u8]) -> std::io::Result<Zeroizing<Vec<u8>>> {
+        let head = Sm3.digest(&[table.as_bytes(), b"/", about.as_bytes()]);
+        let content = sealed.strip_prefix(head.as_slice()).and_then(|rest| rest.get(12..));
+        let content = content.ok_or_else(|| std::io::Error::other("it was sealed for something else"))?;
+        Ok(Zeroizing::new(content.iter().map(|byte| byte ^ 0xa5).collect()))
+    }
 }
 
 fn place(folder: &Path) -> StoreOptions {
@@ -212,9 +316,26 @@ impl World {
     }
 
     pub(crate) async fn over(record: Record, folder: Arc<tempfile::TempDir>, witnesses: Vec<Witness>) -> Self {
+        let store = place(folder.path());
+        Self::at(store, record, folder, witnesses).await
+    }
+
+    /// The same with keys that seal what it keeps.
+    pub(crate) async fn sealed(record: Record, folder: Arc<tempfile::TempDir>) -> Self {
+        let store = place(folder.path()).sealed_by(Some(Arc::new(TestKeys)));
+        Self::at(store, record, folder, Vec::new()).await
+    }
+
+    /// The same with its tables elsewhere.
+    pub(crate) async fn at(
+        store: StoreOptions,
+        record: Record,
+        folder: Arc<tempfile::TempDir>,
+        witnesses: Vec<Witness>,
+    ) -> Self {
         let clock = Hand(Arc::new(AtomicI64::new(time(2026).0)));
         let options = ComplianceOptions {
-            store: place(folder.path()),
+            store,
             folder: folder.path().join("evidence"),
             source: Arc::new(record.clone()),
             actions: Some(Arc::new(record.clone())),
@@ -222,13 +343,16 @@ impl World {
             origin: Some("heng.test/log".into()),
             production: true,
             witnesses,
+            trail: Some(Arc::new(record.clone())),
+            exports: vec![Arc::new(record.clone())],
+            exports_folder: folder.path().join("exports"),
         };
         let service = Compliance::open(options).await.unwrap();
         let often = NonZeroU32::new(10_000).unwrap();
         let limits = Arc::new(RateLimits::new(often, often));
         let api = heng_compliance::api(Arc::clone(&service), Arc::new(Keeper), limits);
         let router = api.router().merge(heng_compliance::tiles(Arc::clone(&service)));
-        Self { record, clock, service, folder, router }
+        Self { record, clock, service, folder, router, api, proven: true }
     }
 
     /// Stops the service and starts it again on what it left.
@@ -255,6 +379,15 @@ impl World {
         Archive::open(&place(folder), &folder.join("evidence"), source, Some(actions)).await.unwrap()
     }
 
+    /// Everything that is under a checkpoint covers the actions up to now, too.
+    pub(crate) async fn actions_covered(&self, number: u64) {
+        let began = std::time::Instant::now();
+        while self.service.leaves().leaves_of(&[number]).await.unwrap()[0].is_none() {
+            assert!(began.elapsed() < PATIENCE, "{:?}", self.service.status().told());
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// A request of `who`; status and body.
     pub(crate) async fn ask(&self, who: &str, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let (status, bytes) = self.ask_bytes(who, method, path, body).await;
@@ -270,6 +403,7 @@ impl World {
     ) -> (StatusCode, Vec<u8>) {
         let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {who}"));
         let request = request.header("content-type", "application/json");
+        let request = if self.proven { request.header("step-up", PROOF) } else { request };
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = response.status();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use heng_ports::Resource;
-use heng_transport::{Body, Caller, Params, PathText, Problem};
+use heng_transport::{Body, Caller, Params, PathText, Problem, SessionCookie};
 
-use super::{CameFrom, Repeatable, id_of, session_of};
+use super::{CameFrom, Device, Repeatable, id_of, session_of};
 use crate::api_keys::{KeyKind, NewKey};
 use crate::error::IdentityError;
 use crate::identity::Identity;
@@ -19,66 +19,105 @@ use crate::names::texts;
 use crate::policy::ACTIONS;
 use crate::repeats::Once;
 use crate::secret::Secret;
-use crate::sessions::{ENROL_SCOPE, SignIn, SignedIn};
+use crate::sessions::{ENROL_SCOPE, FactorNeeded, Opened, PASSWORD_SCOPE, SignIn, SignedIn};
 use crate::shapes::{
-    CodeBody, CodeQuery, EnrolAnswer, EnrolBody, KeyBody, KeyKindName, KeyMade, KeyShown, KeysAnswer, MeAnswer,
-    OwnedQuery, PasswordBody, PrincipalShown, SessionShown, SessionsAnswer, SignInAnswer, SignInBody, instant,
+    CodeBody, EnrolAnswer, EnrolBody, KeyBody, KeyKindName, KeyMade, KeyShown, KeysAnswer, MeAnswer, OwnedQuery,
+    PasswordBody, PrincipalShown, SessionShown, SessionsAnswer, SignInAnswer, SignInBody, instant,
 };
+use crate::shapes_security::PasskeyChallenge;
 use crate::store;
 
 type Inner = State<Arc<Identity>>;
 const PAGE: u32 = 50;
 
+/// No parameter: what used to stand in the query, a code, is refused rather than passed over.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
 pub(super) async fn sign_in(
     State(identity): Inner,
     CameFrom(address): CameFrom,
+    Device(device): Device,
+    cookie: SessionCookie,
+    headers: HeaderMap,
     Body(body): Body<SignInBody>,
 ) -> Result<Response, Problem> {
     let secret = Secret::new(body.password);
     let totp = body.totp.filter(|code| !code.is_empty()).map(Secret::new);
-    let by = SignIn { user: body.user, password: secret, totp, address };
+    let recovery = body.recovery_code.filter(|code| !code.is_empty()).map(Secret::new);
+    let passkey = body.passkey.map(|answer| (answer.id, answer.credential));
+    let with_token = !body.cookie_only.unwrap_or(false);
+    let by = SignIn { user: body.user, password: secret, totp, passkey, recovery, device, address };
     let opened = match identity.sign_in(by).await? {
-        SignedIn::CodeNeeded => {
-            let answer = SignInAnswer {
-                token: None,
-                expires_at: None,
-                principal: None,
-                totp_required: true,
-                totp_enrolment_required: false,
-            };
-            return Ok(Json(answer).into_response());
-        }
+        SignedIn::FactorNeeded(needed) => return Ok(Json(asked_for(needed)).into_response()),
         SignedIn::Session(opened) => opened,
     };
-    let age = identity.options.session_age.as_secs();
-    let secure = if identity.options.secure_cookie { "; Secure" } else { "" };
-    let cookie =
-        format!("heng_session={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}", opened.token.expose());
-    let answer = SignInAnswer {
-        token: Some(opened.token.expose().to_owned()),
-        expires_at: Some(instant(opened.expires_at)),
-        totp_required: false,
-        totp_enrolment_required: opened.principal.scopes.iter().any(|scope| scope == ENROL_SCOPE),
-        principal: Some(PrincipalShown::of(&opened.principal)),
-    };
-    let cookie = HeaderValue::from_str(&cookie).map_err(|error| Problem::internal(&error))?;
-    Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
+    let set = keep_session(&identity, cookie, &headers, &opened).await?;
+    Ok(([(header::SET_COOKIE, set)], Json(signed_in(&opened, with_token))).into_response())
 }
 
-pub(super) async fn sign_out(State(identity): Inner, caller: Caller) -> Result<Response, Problem> {
+/// The cookie that keeps a fresh session. One browser holds one session: the one of before ends, because it would live on
+/// with nobody who could end it.
+pub(super) async fn keep_session(
+    identity: &Identity,
+    cookie: SessionCookie,
+    headers: &HeaderMap,
+    opened: &Opened,
+) -> Result<HeaderValue, Problem> {
+    if let Some(before) = cookie.brought(headers) {
+        identity.replace_session(&before, opened).await?;
+    }
+    let set = HeaderValue::from_str(&cookie.set(opened.token.expose(), identity.options.session_age.as_secs()));
+    set.map_err(|error| Problem::internal(&error))
+}
+
+pub(super) fn asked_for(needed: FactorNeeded) -> SignInAnswer {
+    SignInAnswer {
+        token: None,
+        expires_at: None,
+        principal: None,
+        totp_required: needed.totp,
+        second_factor_required: true,
+        passkey: needed.passkey.map(|(id, options)| PasskeyChallenge { id, options }),
+        recovery_possible: needed.recovery,
+        totp_enrolment_required: false,
+        password_change_required: false,
+    }
+}
+
+pub(super) fn signed_in(opened: &Opened, with_token: bool) -> SignInAnswer {
+    let held = |by: &str| opened.principal.scopes.iter().any(|scope| scope == by);
+    SignInAnswer {
+        token: with_token.then(|| opened.token.expose().to_owned()),
+        expires_at: Some(instant(opened.expires_at)),
+        totp_required: false,
+        second_factor_required: false,
+        passkey: None,
+        recovery_possible: false,
+        totp_enrolment_required: held(ENROL_SCOPE),
+        password_change_required: held(PASSWORD_SCOPE),
+        principal: Some(PrincipalShown::of(&opened.principal)),
+    }
+}
+
+pub(super) async fn sign_out(
+    State(identity): Inner,
+    cookie: SessionCookie,
+    caller: Caller,
+) -> Result<Response, Problem> {
     let session = session_of(&caller.principal)?;
     identity.end_session(&caller.principal, session, false, "sign-out").await?;
-    let gone = HeaderValue::from_static("heng_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let gone = HeaderValue::from_static(cookie.gone());
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
 pub(super) async fn show(State(identity): Inner, caller: Caller) -> Result<Json<MeAnswer>, Problem> {
-    let found = store::principal(&mut read(&identity).await?, caller.principal.id).await;
-    let row = found.map_err(IdentityError::from)?;
+    let factors = identity.factors(caller.principal.id).await?;
     let may = |action: &&&str| identity.policy.decide(&caller.principal, action, Resource::Any).is_allowed();
     let actions = ACTIONS.iter().filter(may).map(|action| (*action).to_owned()).collect();
-    let totp = row.is_some_and(|row| row.totp.is_some());
-    Ok(Json(MeAnswer { principal: PrincipalShown::of(&caller.principal), actions, totp }))
+    let passkeys = u32::try_from(factors.passkeys.len()).unwrap_or(u32::MAX);
+    Ok(Json(MeAnswer { principal: PrincipalShown::of(&caller.principal), actions, totp: factors.totp, passkeys }))
 }
 
 async fn read(identity: &Identity) -> Result<heng_store::Connection, IdentityError> {
@@ -120,10 +159,10 @@ pub(super) async fn confirm(
 pub(super) async fn remove_totp(
     State(identity): Inner,
     caller: Caller,
-    Params(query): Params<CodeQuery>,
+    Params(Nothing {}): Params<Nothing>,
 ) -> Result<StatusCode, Problem> {
-    session_of(&caller.principal)?;
-    identity.remove_totp(&caller.principal, &query.code).await?;
+    let session = session_of(&caller.principal)?;
+    identity.remove_totp(&caller.principal, session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -147,7 +186,8 @@ pub(super) async fn sessions(
     let rows = found.map_err(IdentityError::from)?;
     let current = session_of(&caller.principal).ok();
     let next_before = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.id)).flatten();
-    Ok(Json(SessionsAnswer { sessions: rows.iter().map(|row| SessionShown::of(row, current)).collect(), next_before }))
+    let sessions = rows.iter().map(|row| SessionShown::of(row, current, &caller)).collect();
+    Ok(Json(SessionsAnswer { sessions, next_before }))
 }
 
 /// Whether the caller may change what is another's.

@@ -1,7 +1,11 @@
 //! The routes: every operation of this service, declared once.
 
 mod me;
+mod oidc;
+mod oversight;
 mod people;
+mod resets;
+mod security;
 mod token;
 
 use std::net::IpAddr;
@@ -19,11 +23,11 @@ use crate::identity::Identity;
 use crate::repeats::RepeatKey;
 use crate::secret::digest;
 use crate::shapes::{
-    AuditAnswer, AuditQuery, CodeBody, CodeQuery, EnrolAnswer, EnrolBody, IntrospectAnswer, KeyBody, KeyMade,
-    KeysAnswer, ListQuery, MeAnswer, OwnedQuery, PartnerBody, PartnerMade, PartnersAnswer, PasswordBody,
-    PoliciesAnswer, SessionsAnswer, SignInAnswer, SignInBody, TokenAnswer, TokenForm, TokenQuestionForm, TokenRefusal,
-    UserBody, UserMade, UserShown, UsersAnswer,
+    CodeBody, EnrolAnswer, EnrolBody, IntrospectAnswer, KeyBody, KeyMade, KeysAnswer, ListQuery, MeAnswer, OwnedQuery,
+    PartnerBody, PartnerMade, PartnersAnswer, PasswordBody, PoliciesAnswer, SessionsAnswer, SignInAnswer, SignInBody,
+    TokenAnswer, TokenForm, TokenQuestionForm, TokenRefusal, UserBody, UserMade, UserShown, UsersAnswer,
 };
+use crate::shapes_audit::{AuditAnswer, AuditQuery};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const SCOPES_TEXT: &str = "Scopes only narrow: what the owner may not do, no scope permits.";
@@ -40,6 +44,11 @@ pub fn api(identity: Arc<Identity>, limits: Arc<RateLimits>) -> Api {
     users(&mut api);
     partners(&mut api);
     audit(&mut api);
+    security::add(&mut api);
+    oidc::add(&mut api);
+    oversight::add(&mut api);
+    resets::add(&mut api);
+    api.grade(crate::grades::grade);
     api.with_state(identity)
 }
 
@@ -48,12 +57,16 @@ type Routes = Api<Arc<Identity>>;
 fn sign_in(api: &mut Routes) {
     let example = json!({ "user": "alice", "password": "correct horse battery", "totp": "123456" });
     let operation = Operation::post("/v1/sign-in", "signIn").tag("sign-in").summary("Signs a person in.").description(
-        "Answers a bearer token and sets it as the cookie heng_session (HttpOnly, SameSite=Strict). When a second factor \
-         is enrolled and no code came, the answer says totp_required and there is no session yet. Failures cost a \
+        "Answers a bearer token and sets it as the cookie heng_session (HttpOnly, SameSite=Strict; __Host-heng_session \
+         and Secure under TLS); with cookie_only the cookie alone. A session whose cookie came along ends. With \
+         password_change_required, change the password first. When a second factor \
+         is enrolled and none came, the answer says second_factor_required and what would do (totp_required, passkey, \
+         recovery_possible), and there is no session yet: send user and password again with totp, passkey or \
+         recovery_code. Failures cost a \
          growing wait for the user and the address.",
     );
     let operation =
-        operation.body::<SignInBody>(example).answers::<SignInAnswer>(200, "Signed in, or a code is needed.");
+        operation.body::<SignInBody>(example).answers::<SignInAnswer>(200, "Signed in, or a second factor is needed.");
     api.add(operation.refuses(401, "The user, password or code is not right."), me::sign_in);
 
     let operation = Operation::post("/v1/sign-out", "signOut").tag("sign-in").signed_in();
@@ -66,14 +79,20 @@ fn sign_in(api: &mut Routes) {
     api.add(operation.answers::<MeAnswer>(200, "The caller."), me::show);
 
     let operation = Operation::post("/v1/me/password", "changePassword").tag("sign-in").signed_in();
-    let operation = operation.summary("Changes the caller's password and ends their other sessions.");
+    let operation = operation.summary("Changes the caller's password and ends their other sessions.").description(
+        "At least 12 characters; refused if it is easily guessed, holds the sign-in name, or is little more than words \
+         of the firm or account numbers.",
+    );
     let example = json!({ "current_password": "correct horse battery", "new_password": "staple gun orchard nine" });
     let operation = operation.body::<PasswordBody>(example).answers_as(204, "The password is changed.", "");
     api.add(operation.refuses(403, "The caller has no session, or this is not the password."), me::change_password);
 }
 
 fn second_factor(api: &mut Routes) {
-    let operation = Operation::post("/v1/me/totp", "enrolTotp").tag("sign-in").signed_in();
+    let operation = Operation::post("/v1/me/totp", "enrolTotp")
+        .tag("sign-in")
+        .signed_in()
+        .needs_step_up_if_enrolled("Set up one-time codes", "设置动态验证码");
     let operation = operation.summary("Begins to enrol a second factor: a secret for an authenticator app.");
     let example = json!({ "password": "correct horse battery" });
     let operation = operation.body::<EnrolBody>(example).answers::<EnrolAnswer>(200, "It waits for a code.");
@@ -86,9 +105,10 @@ fn second_factor(api: &mut Routes) {
     api.add(operation.refuses(409, "No second factor waits to be confirmed."), me::confirm);
 
     let operation = Operation::delete("/v1/me/totp", "removeTotp").tag("sign-in").signed_in();
-    let operation = operation.summary("Removes a client's second factor, given a code of it.").query::<CodeQuery>();
-    let operation = operation.answers_as(204, "There is no second factor any more.", "");
-    let operation = operation.refuses(403, "The caller is staff or has no session, or the code is not right.");
+    let operation = operation.needs_step_up("Remove one-time codes", "移除动态验证码");
+    let operation = operation.summary("Removes a client's one-time codes, and ends their other sessions.");
+    let operation = operation.answers_as(204, "There are no one-time codes any more.", "");
+    let operation = operation.refuses(403, "The caller is staff or has no session, or a fresh proof is missing.");
     api.add(operation.refuses(404, "There is no second factor."), me::remove_totp);
 }
 
@@ -115,7 +135,10 @@ fn keys(api: &mut Routes) {
     let operation = operation.summary("API keys that are not revoked, newest first.").query::<OwnedQuery>();
     api.add(operation.answers::<KeysAnswer>(200, "The keys."), me::keys);
 
-    let operation = Operation::post("/v1/api-keys", "createApiKey").tag("keys").needs("key.write");
+    let operation = Operation::post("/v1/api-keys", "createApiKey")
+        .tag("keys")
+        .needs("key.write")
+        .needs_step_up("Make an API key", "创建 API 密钥");
     let operation = operation.summary("Makes an API key for the caller.").description(format!(
         "A signed request carries x-heng-key, x-heng-timestamp (milliseconds), x-heng-nonce and x-heng-signature: base64 \
          of the signature over METHOD\\nTARGET\\nTIMESTAMP\\nNONCE\\nhex(sha256(body)). The key of an HMAC is the text \
@@ -126,7 +149,10 @@ fn keys(api: &mut Routes) {
     let operation = repeatable(operation).body::<KeyBody>(example).answers::<KeyMade>(201, "The key, with its secret.");
     api.add(operation.refuses(409, "There are too many keys, or the idempotency key was used."), me::make_key);
 
-    let operation = Operation::delete("/v1/api-keys/{id}", "revokeApiKey").tag("keys").needs("key.write");
+    let operation = Operation::delete("/v1/api-keys/{id}", "revokeApiKey")
+        .tag("keys")
+        .needs("key.write")
+        .needs_step_up("End an API key", "吊销 API 密钥");
     let operation = operation.summary("Ends a key at once; another's takes user.write.").path("id", "Id of the key.");
     let operation = operation.answers_as(204, "It has ended.", "");
     api.add(operation.refuses(404, "There is no such key of the caller."), me::end_key);
@@ -164,7 +190,10 @@ fn users(api: &mut Routes) {
     let operation = operation.summary("Clients and staff, ascending.").query::<ListQuery>();
     api.add(operation.answers::<UsersAnswer>(200, "The users."), people::users);
 
-    let operation = Operation::post("/v1/users", "createUser").tag("users").needs("user.write");
+    let operation = Operation::post("/v1/users", "createUser")
+        .tag("users")
+        .needs("user.write")
+        .needs_step_up("Make a user", "新建用户");
     let operation = repeatable(operation.summary("Makes a user; there is no default password."));
     let example = json!({ "name": "alice", "kind": "client", "roles": ["client"], "accounts": ["1"] });
     let operation = operation.body::<UserBody>(example).answers::<UserMade>(201, "The user, with their password.");
@@ -178,13 +207,19 @@ fn users(api: &mut Routes) {
     let operation = operation.answers::<UserShown>(200, "The user.");
     api.add(operation.refuses(404, "There is no such user."), people::user);
 
-    let operation = Operation::post("/v1/users/{id}/disable", "disableUser").tag("users").needs("user.write");
+    let operation = Operation::post("/v1/users/{id}/disable", "disableUser")
+        .tag("users")
+        .needs("user.write")
+        .needs_step_up("Shut a user out", "停用用户");
     let operation = operation.summary("Shuts a user out at once: sessions, tokens and keys.");
     let operation = operation.path_id("id", "Id of the user.").answers::<UserShown>(200, "The user.");
     let operation = operation.refuses(404, "There is no such user.");
     api.add(operation.refuses(409, "Nobody shuts themselves out."), people::disable_user);
 
-    let operation = Operation::post("/v1/users/{id}/enable", "enableUser").tag("users").needs("user.write");
+    let operation = Operation::post("/v1/users/{id}/enable", "enableUser")
+        .tag("users")
+        .needs("user.write")
+        .needs_step_up("Let a user in again", "启用用户");
     let operation = operation.summary("Lets a user in again; sessions stay ended.");
     let operation = operation.path_id("id", "Id of the user.").answers::<UserShown>(200, "The user.");
     api.add(operation.refuses(404, "There is no such user."), people::enable_user);
@@ -195,13 +230,19 @@ fn partners(api: &mut Routes) {
     let operation = operation.summary("Partners, ascending.").query::<ListQuery>();
     api.add(operation.answers::<PartnersAnswer>(200, "The partners."), people::partners);
 
-    let operation = Operation::post("/v1/partners", "createPartner").tag("partners").needs("partner.write");
+    let operation = Operation::post("/v1/partners", "createPartner")
+        .tag("partners")
+        .needs("partner.write")
+        .needs_step_up("Make a partner with a fresh secret", "新建合作方并生成密钥");
     let operation = repeatable(operation.summary("Makes a partner with a fresh secret.")).description(SCOPES_TEXT);
     let example = json!({ "name": "acme", "scopes": ["order.read", "fill.read"], "accounts": ["1", "2"] });
     let operation = operation.body::<PartnerBody>(example).answers::<PartnerMade>(201, "The partner, with its secret.");
     api.add(operation.refuses(409, "The name is taken, or the idempotency key was used."), people::make_partner);
 
-    let operation = Operation::delete("/v1/partners/{id}", "disablePartner").tag("partners").needs("partner.write");
+    let operation = Operation::delete("/v1/partners/{id}", "disablePartner")
+        .tag("partners")
+        .needs("partner.write")
+        .needs_step_up("Shut a partner out", "停用合作方");
     let operation = operation.summary("Shuts a partner out at once, with all its tokens.");
     let operation = operation.path_id("id", "Id of the partner.").answers_as(204, "It is shut out.", "");
     let operation = operation.refuses(404, "There is no such partner.");
@@ -212,7 +253,9 @@ fn audit(api: &mut Routes) {
     let operation = Operation::get("/v1/audit", "listAudit").tag("audit").needs("audit.read");
     let operation = operation.summary("The audit trail, newest first.").query::<AuditQuery>().description(
         "Changes, sign-ins, failures and denials have a row each. Allowed decisions are counted: one row for each \
-         principal, credential, action and account and each batch of about 2 s, with how often.",
+         principal, credential, action and account and each batch of about 2 s, with how often. Filters add up. Rows keep \
+         their numbers, so next_before stays good. Who may not see personal data sees masks, and cannot ask for names, \
+         addresses or words.",
     );
     api.add(operation.answers::<AuditAnswer>(200, "The rows."), people::audit);
 
@@ -229,6 +272,48 @@ impl<S: Send + Sync> FromRequestParts<S> for CameFrom {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip())))
+    }
+}
+
+/// What a request came from, in the words that its owner reads, as far as the header user-agent tells.
+struct Device(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Device {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Self(device_of(agent)))
+    }
+}
+
+/// Known programs, the more particular first: many browsers call themselves by the names of others.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("HeadlessChrome/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("python-httpx", "Python"),
+    ("curl/", "curl"),
+];
+const SYSTEMS: [(&str, &str); 6] = [
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+];
+
+fn device_of(agent: &str) -> String {
+    let find =
+        |known: &[(&str, &'static str)]| known.iter().find(|(part, _)| agent.contains(part)).map(|known| known.1);
+    match (find(&PROGRAMS), find(&SYSTEMS)) {
+        (Some(program), Some(system)) => format!("{program} on {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => agent.chars().filter(char::is_ascii_graphic).take(40).collect(),
     }
 }
 

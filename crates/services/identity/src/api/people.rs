@@ -1,15 +1,17 @@
 //! What administrators and auditors do: users, partners, the audit trail, the policies.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use heng_model::AccountId;
+use heng_model::{AccountId, UnixNanos};
 use heng_ports::{Accounts, Principal, PrincipalKind, Resource};
-use heng_transport::{Body, Caller, Params, PathText, Problem};
+use heng_transport::{Body, Caller, Params, PathText, Problem, instants_of};
 
 use super::{Repeatable, id_of};
+use crate::audit_search::{AuditFilter, search};
 use crate::error::IdentityError;
 use crate::identity::Identity;
 use crate::names::{AccountText, texts};
@@ -18,10 +20,11 @@ use crate::policy::{ACTIONS, Policy, ROLES};
 use crate::repeats::Once;
 use crate::secret::Secret;
 use crate::shapes::{
-    AuditAnswer, AuditQuery, AuditShown, ListQuery, PartnerBody, PartnerMade, PartnerShown, PartnersAnswer,
-    PoliciesAnswer, PolicyShown, RoleShown, UserBody, UserKindName, UserMade, UserShown, UsersAnswer,
+    ListQuery, PartnerBody, PartnerMade, PartnerShown, PartnersAnswer, PoliciesAnswer, PolicyShown, RoleShown,
+    UserBody, UserKindName, UserMade, UserShown, UsersAnswer,
 };
-use crate::store::{self, AuditFilter, PrincipalRow};
+use crate::shapes_audit::{AuditAnswer, AuditQuery, AuditShown};
+use crate::store::{self, PrincipalRow};
 use crate::users::{NewUser, kind_of};
 
 type Inner = State<Arc<Identity>>;
@@ -47,7 +50,7 @@ async fn one(identity: &Identity, id: u64, kinds: &[PrincipalKind]) -> Result<Pr
 }
 
 /// Accounts out of a body: numbers, or `*` alone.
-fn accounts(list: &[AccountText]) -> Result<Accounts, IdentityError> {
+pub(super) fn accounts(list: &[AccountText]) -> Result<Accounts, IdentityError> {
     if let [AccountText(all)] = list
         && all == "*"
     {
@@ -66,10 +69,11 @@ fn accounts(list: &[AccountText]) -> Result<Accounts, IdentityError> {
 
 pub(super) async fn users(
     State(identity): Inner,
+    caller: Caller,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<UsersAnswer>, Problem> {
     let (rows, next_after) = page(&identity, &USERS, &query).await?;
-    Ok(Json(UsersAnswer { users: rows.iter().map(UserShown::of).collect(), next_after }))
+    Ok(Json(UsersAnswer { users: rows.iter().map(|row| UserShown::of(row, &caller)).collect(), next_after }))
 }
 
 pub(super) async fn make_user(
@@ -91,12 +95,16 @@ pub(super) async fn make_user(
         Once::First(made) => (made.id, (!given).then(|| made.password.expose().to_owned())),
         Once::Again(id) => (id_of(&id, "user")?, None),
     };
-    let user = UserShown::of(&one(&identity, id, &USERS).await?);
+    let user = UserShown::of(&one(&identity, id, &USERS).await?, &caller);
     Ok((StatusCode::CREATED, Json(UserMade { user, password })))
 }
 
-pub(super) async fn user(State(identity): Inner, PathText(id): PathText) -> Result<Json<UserShown>, Problem> {
-    Ok(Json(UserShown::of(&one(&identity, id_of(&id, "user")?, &USERS).await?)))
+pub(super) async fn user(
+    State(identity): Inner,
+    caller: Caller,
+    PathText(id): PathText,
+) -> Result<Json<UserShown>, Problem> {
+    Ok(Json(UserShown::of(&one(&identity, id_of(&id, "user")?, &USERS).await?, &caller)))
 }
 
 pub(super) async fn disable_user(
@@ -105,7 +113,7 @@ pub(super) async fn disable_user(
     PathText(id): PathText,
 ) -> Result<Json<UserShown>, Problem> {
     let row = identity.set_disabled(&caller.principal, id_of(&id, "user")?, &USERS, true).await?;
-    Ok(Json(UserShown::of(&row)))
+    Ok(Json(UserShown::of(&row, &caller)))
 }
 
 pub(super) async fn enable_user(
@@ -114,15 +122,17 @@ pub(super) async fn enable_user(
     PathText(id): PathText,
 ) -> Result<Json<UserShown>, Problem> {
     let row = identity.set_disabled(&caller.principal, id_of(&id, "user")?, &USERS, false).await?;
-    Ok(Json(UserShown::of(&row)))
+    Ok(Json(UserShown::of(&row, &caller)))
 }
 
 pub(super) async fn partners(
     State(identity): Inner,
+    caller: Caller,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<PartnersAnswer>, Problem> {
     let (rows, next_after) = page(&identity, &PARTNERS, &query).await?;
-    Ok(Json(PartnersAnswer { partners: rows.iter().map(PartnerShown::of).collect(), next_after }))
+    let partners = rows.iter().map(|row| PartnerShown::of(row, &caller)).collect();
+    Ok(Json(PartnersAnswer { partners, next_after }))
 }
 
 pub(super) async fn make_partner(
@@ -138,7 +148,7 @@ pub(super) async fn make_partner(
         Once::First(made) => (made.id, Some(made.client_secret.expose().to_owned())),
         Once::Again(id) => (id_of(&id, "partner")?, None),
     };
-    let partner = PartnerShown::of(&one(&identity, id, &PARTNERS).await?);
+    let partner = PartnerShown::of(&one(&identity, id, &PARTNERS).await?, &caller);
     Ok((StatusCode::CREATED, Json(PartnerMade { partner, client_secret })))
 }
 
@@ -151,20 +161,52 @@ pub(super) async fn disable_partner(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The span of time that a parameter means.
+fn span(name: &'static str, text: Option<&String>) -> Result<Option<(UnixNanos, UnixNanos)>, IdentityError> {
+    let wrong = || IdentityError::field(name, "must be a day (2026-07-06) or a second (2026-07-06T09:30:00)");
+    text.map(|text| instants_of(text).ok_or_else(wrong)).transpose()
+}
+
+fn audit_filter(query: AuditQuery) -> Result<AuditFilter, IdentityError> {
+    let (from, to) = (span("?from", query.from.as_ref())?, span("?to", query.to.as_ref())?);
+    let address = |text: String| {
+        let parsed = text.parse::<IpAddr>().map(|address| address.to_string());
+        parsed.map_err(|_| IdentityError::field("?address", "is no network address"))
+    };
+    Ok(AuditFilter {
+        before: query.before,
+        principal: query.principal,
+        name: query.name,
+        action: query.action,
+        outcome: query.outcome.map(|outcome| outcome.name().to_owned()),
+        account: query.account.and_then(|account| account.parse().ok()),
+        address: query.address.map(address).transpose()?,
+        from: from.map(|(first, _)| first.0),
+        to: to.map(|(_, last)| last.0),
+        text: query.text,
+        limit: query.limit.unwrap_or(100),
+    })
+}
+
 pub(super) async fn audit(
     State(identity): Inner,
+    caller: Caller,
     Params(query): Params<AuditQuery>,
 ) -> Result<Json<AuditAnswer>, Problem> {
-    let limit = query.limit.unwrap_or(100);
-    let outcome = query.outcome.map(|outcome| outcome.name().to_owned());
-    let AuditQuery { before, principal, action, .. } = query;
+    if query.name.is_some() || query.address.is_some() || query.text.is_some() {
+        // What a caller sees as a mask alone cannot be asked for either: each answer would tell whether a guess is right.
+        caller.may("personal.read", Resource::Any)?;
+    }
+    let filter = audit_filter(query)?;
     // Who reads the trail sees what happened before they asked.
     identity.audit.flush().await;
-    let filter = AuditFilter { before, principal, action, outcome, limit };
     let mut look = identity.store.read().await.map_err(IdentityError::from)?;
-    let rows = store::audit(&mut look, &filter).await.map_err(IdentityError::from)?;
-    let next_before = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.0)).flatten();
-    Ok(Json(AuditAnswer { rows: rows.into_iter().map(AuditShown::of).collect(), next_before }))
+    let page = search(&mut look, &filter).await.map_err(IdentityError::from)?;
+    drop(look);
+    let numbers: Vec<u64> = page.rows.iter().map(|row| row.0).collect();
+    let leaves = identity.leaves_of(&numbers).await;
+    let rows = page.rows.into_iter().zip(leaves).map(|(row, leaf)| AuditShown::of(row, leaf, &caller));
+    Ok(Json(AuditAnswer { rows: rows.collect(), next_before: page.next_before }))
 }
 
 pub(super) async fn policies(State(identity): Inner) -> Json<PoliciesAnswer> {

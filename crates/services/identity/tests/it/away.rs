@@ -72,12 +72,16 @@ async fn every_operation_tells_when_to_come_back() {
     assert!(asks.len() > 20, "{}", asks.len());
     for asked in &asks {
         let (method, path, operation) = asked;
-        if operation["operationId"] == "listPolicies" {
+        // The policies stand in the program, challenges wait in memory, and no provider is configured.
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        let by_provider =
+            id.ends_with("SignOn") || ["listSignInMethods", "logoutByProvider", "linkProvider"].contains(&id);
+        if by_provider || ["listPolicies", "finishPasskey", "finishStepUp"].contains(&id) {
             continue;
         }
         // Staff keep their second factor.
         let (target, token) = match operation["operationId"].as_str() {
-            Some("removeTotp") => ("/v1/me/totp?code=123456", &client),
+            Some("removeTotp") => (path.as_str(), &client),
             _ => (path.as_str(), &token),
         };
         let answer = house.send(Ask { target, ..request(asked, token) }).await;

@@ -39,6 +39,11 @@ fn signed<'a>(house: &House, ask: Ask<'a>, key: &str, by: &Sign<'_>) -> Ask<'a> 
     signed_with(ask, key, by, house.now() / 1_000_000, &house.nonce())
 }
 
+/// A request signed by the shared secret of a key.
+pub(crate) fn signed_by_secret<'a>(house: &House, ask: Ask<'a>, key: &str, secret: &str) -> Ask<'a> {
+    signed(house, ask, key, &Sign::Hmac(secret))
+}
+
 async fn make(house: &House, token: &str, body: &Value) -> (String, String) {
     let made = house.post("/v1/api-keys", token, body).await.expect(201);
     (made["id"].as_str().expect("text").to_owned(), made["secret"].as_str().unwrap_or_default().to_owned())
@@ -209,4 +214,28 @@ async fn what_was_signed_before_a_restart_does_not_count_after_it() {
     let replayed = send(routes(&again).router(), first).await.expect(401);
     assert!(replayed["detail"].as_str().expect("text").contains("before this server started"), "{replayed}");
     send(routes(&again).router(), before()).await.expect(200);
+}
+
+#[tokio::test]
+async fn starts_without_end_leave_the_latest_keys() {
+    let house = House::new().await;
+    let (id, _) = house.client("alice").await;
+    let new = |name: &str| NewKey {
+        name: name.into(),
+        kind: KeyKind::Hmac,
+        scopes: Vec::new(),
+        networks: Vec::new(),
+        expires_at: None,
+    };
+    let own = house.identity.make_key(None, id, new("own")).await.expect("a key");
+    let mut made = Vec::new();
+    for _ in 0..60 {
+        made.push(house.identity.renew_key(id, new("start")).await.expect("a key of a start"));
+    }
+    let keys: Vec<_> = std::iter::once(&own).chain(&made).collect();
+    for (at, key) in keys.iter().enumerate() {
+        let by = Sign::Hmac(key.secret.as_ref().expect("a secret").expose());
+        let expected = if at == 0 || at > 60 - 9 { 200 } else { 401 };
+        house.send(signed(&house, ask("GET", "/v1/me"), &key.id, &by)).await.expect(expected);
+    }
 }

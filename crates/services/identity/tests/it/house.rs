@@ -141,7 +141,9 @@ impl House {
     pub(crate) async fn at(place: StoreOptions, options: IdentityOptions) -> Self {
         let clock = Arc::new(HandClock(AtomicI64::new(BEGIN)));
         let identity = open(&place, options, &clock).await;
-        Self { api: routes(&identity), identity, place, clock, nonces: AtomicU64::new(0), _folder: None }
+        let api = routes(&identity);
+        identity.declare_step_ups(api.stepped_up());
+        Self { api, identity, place, clock, nonces: AtomicU64::new(0), _folder: None }
     }
 
     pub(crate) fn pass(&self, seconds: i64) {

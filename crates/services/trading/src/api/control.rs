@@ -33,6 +33,7 @@ pub(super) struct KillSwitchSet {
 
 pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let operation = Operation::post("/v1/kill-switch", "setKillSwitch").tag("orders").needs("kill.switch");
+    let operation = operation.needs_step_up("Set or free the kill switch", "设置或解除交易总闸");
     let operation = operation.summary("Stops or frees new orders of everybody, an account, or an instrument.");
     let operation = operation.description("Cancels always pass. Parents in scope are paused by a stop.");
     let example = json!({ "account": "1", "on": true, "cancel_live": true });

@@ -31,7 +31,7 @@ use std::time::Duration;
 use heng_model::{Command, Seq};
 use heng_ports::{Answer, CommandPort, EventSource, Gatekeeper, Principal, Resource};
 use heng_transport::fix::{
-    FixApplication, FixMessage, FixRefusal, FixRefused, FixReplies, FixSession, FixSessionId, FixTaken,
+    FixApplication, FixMessage, FixRefusal, FixRefused, FixReplies, FixSession, FixSessionId, FixTaken, MessageSeal,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -59,6 +59,8 @@ pub struct FixDeskParts {
     pub runtime: Handle,
     /// Where the orders of the sessions are noted.
     pub folder: PathBuf,
+    /// What seals its notes; none = plain.
+    pub seal: Option<Arc<dyn MessageSeal>>,
 }
 
 /// The desk.
@@ -77,6 +79,7 @@ pub struct FixDesk {
     pieces: Arc<AtomicUsize>,
     tickets: AtomicU64,
     folder: PathBuf,
+    seal: Option<Arc<dyn MessageSeal>>,
 }
 
 /// Pieces of the record on the way to the reporter at most.
@@ -97,7 +100,7 @@ impl FixDesk {
     #[must_use]
     pub fn new(parts: FixDeskParts) -> Arc<Self> {
         let (words, listener) = channel();
-        let FixDeskParts { port, view, gatekeeper, terms, runtime, folder } = parts;
+        let FixDeskParts { port, view, gatekeeper, terms, runtime, folder, seal } = parts;
         Arc::new(Self {
             port,
             directory: Arc::clone(&view.directory),
@@ -112,6 +115,7 @@ impl FixDesk {
             pieces: Arc::default(),
             tickets: AtomicU64::new(1),
             folder,
+            seal,
         })
     }
 

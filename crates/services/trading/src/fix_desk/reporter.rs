@@ -41,7 +41,7 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn open(desk: Arc<FixDesk>, head: Seq) -> std::io::Result<Self> {
-        let (notes, found, place) = Notes::open(&desk.folder)?;
+        let (notes, found, place) = Notes::open(&desk.folder, desk.seal.clone())?;
         let mut orders = Orders::default();
         found.into_iter().for_each(|note| orders.note(note));
         let first = first_needed(place, head);

@@ -118,6 +118,7 @@ async fn a_mass_cancel_makes_the_parents_in_its_scope_stand() {
         terms: store.clone(),
         runtime: tokio::runtime::Handle::current(),
         folder: folder.path().join("desk"),
+        seal: None,
     });
     let (stop, stopped) = watch::channel(false);
     let reports = desk.begin(Arc::new(Recorded(record)), stopped).expect("it begins");

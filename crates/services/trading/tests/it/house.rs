@@ -38,6 +38,14 @@ impl Gatekeeper for Gate {
         Box::pin(async { now })
     }
 
+    fn step_up<'a>(
+        &'a self,
+        _: &'a Arc<Principal>,
+        _: heng_ports::StepUpAsk<'a>,
+    ) -> Later<'a, Result<(), heng_ports::StepUpFailure>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn decide(&self, principal: &Principal, action: &'static str, resource: Resource) -> Decision {
         let staff = principal.kind == PrincipalKind::Staff;
         let allowed = match resource {

@@ -3,6 +3,7 @@
 mod checks;
 mod doors;
 mod events;
+mod exports;
 mod fix_desk;
 mod house;
 mod postgres;

@@ -250,6 +250,11 @@ impl Core {
         self.close(text);
     }
 
+    /// Whoever sent the Logon is not who it says.
+    pub(crate) fn turn_away(&mut self, text: &str, now: FixMoment) {
+        self.log_out_and_close(text, now);
+    }
+
     fn close(&mut self, reason: &str) {
         if self.closing.is_none() {
             self.closing = Some(reason.to_owned());

@@ -32,7 +32,8 @@ use heng_model::{InstrumentId, PartitionId, Seq};
 use heng_ports::{Answer, CommandPort, EventBlock, EventSource, FeedError};
 use heng_runtime::{Clock as _, SystemClock};
 use heng_transport::fix::{
-    FileStore, FixClock, FixInitiatorOptions, FixLimits, FixParts, FixRole, FixSession, FixSessionConfig, initiate,
+    FileStore, FixClientTls, FixClock, FixInitiatorOptions, FixLimits, FixParts, FixRole, FixSession, FixSessionConfig,
+    initiate,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -65,6 +66,8 @@ pub struct FixVenueOptions {
     pub session: FixSessionConfig,
     /// Its gateways, the preferred one first. When one fails the next is used, and everything outstanding is enquired.
     pub addresses: Vec<SocketAddr>,
+    /// TLS towards its gateways; without it messages go in the clear.
+    pub tls: Option<FixClientTls>,
     /// The pauses between attempts to connect: the first, and the longest.
     pub pauses: (Duration, Duration),
     /// Account (1) of our messages: the broker's own code at the venue. Empty leaves it out.
@@ -177,7 +180,12 @@ fn desk_options(options: &FixVenueOptions) -> DeskOptions {
 
 fn connection_options(options: &FixVenueOptions) -> FixInitiatorOptions {
     let (pause_min, pause_max) = options.pauses;
-    FixInitiatorOptions { pause_min, pause_max, ..FixInitiatorOptions::to(options.addresses.clone()) }
+    FixInitiatorOptions {
+        pause_min,
+        pause_max,
+        tls: options.tls.clone(),
+        ..FixInitiatorOptions::to(options.addresses.clone())
+    }
 }
 
 fn open_session(

@@ -1,19 +1,20 @@
-//! Addresses and networks that a key may come from.
+//! Addresses and networks, as settings and keys name them.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// An address, or a network in CIDR form.
+/// An address, or a network in CIDR form like `10.1.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
 impl Network {
     /// Whether `address` is inside. An IPv4 address that came in through an IPv6 socket is an IPv4 address.
-    pub(crate) fn holds(self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn holds(self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
