@@ -18,6 +18,7 @@
 //! Deliberately absent: tables of any service; floats, dates and JSON as column types: amounts are integers, times are
 //! nanoseconds, and what both engines hold alike is `BIGINT`, `BOOLEAN`, `TEXT` and `BYTEA`.
 
+mod at_exit;
 mod connection;
 mod derived;
 mod error;

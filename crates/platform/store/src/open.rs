@@ -9,6 +9,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 
+use crate::at_exit;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::sealed;
@@ -114,6 +115,7 @@ async fn open_file(options: &StoreOptions, path: &Path, tables: Tables) -> Resul
     };
     let connect = connect
         .filename(path)
+        .thread_name(|number| format!("{}{number}", at_exit::THREAD_PREFIX))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .page_size(PAGE_BYTES)
@@ -140,6 +142,7 @@ async fn open_file(options: &StoreOptions, path: &Path, tables: Tables) -> Resul
 /// Each connection has a thread of its own. What is derived, and whoever asks for it, goes behind orders: the thread
 /// steps back by itself, in the only thing that SQLite calls from it.
 async fn begin_connection(connection: &mut SqliteConnection, background: bool) -> Result<(), sqlx::Error> {
+    at_exit::wait_for_threads();
     if !background {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Stores on real files and on a real PostgreSQL: the same suite on both.
 
 mod derived;
+mod exits;
 mod owned;
 mod sealed;
 mod server;

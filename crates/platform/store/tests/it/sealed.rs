@@ -36,7 +36,7 @@ impl StoreKeys for TestKeys {
     }
 }
 
-const NOTES: [Migration; 1] = [Migration {
+pub(crate) const NOTES: [Migration; 1] = [Migration {
     version: 1,
     name: "notes",
     sql: "CREATE TABLE notes (id BIGINT NOT NULL PRIMARY KEY, text TEXT NOT NULL)",
@@ -48,7 +48,7 @@ fn options(folder: &Path, keys: Option<u8>) -> StoreOptions {
     StoreOptions::at(folder.join("notes.db")).sealed_by(keys)
 }
 
-async fn note(store: &OwnedStore, id: i64) {
+pub(crate) async fn note(store: &OwnedStore, id: i64) {
     let mut change = store.begin().await.expect("a change");
     let insert = Sql::new("INSERT INTO notes (id, text) VALUES ($1, $2)").bind(id).bind(TEXT);
     change.connection().execute(insert).await.expect("a row");
