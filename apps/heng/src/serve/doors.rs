@@ -31,7 +31,7 @@ use super::face::CoreFace;
 use super::fix_door::{FixCounts, FixDoor, FixTeller};
 use super::fix_proof::Counterparties;
 use super::logs::Lines;
-use super::process::stopped;
+use super::process::{self, stopped};
 use super::roles::Roles;
 use super::system::{self, Counts, System, SystemParts};
 use super::venues::{self, Teller};
@@ -93,6 +93,7 @@ pub(crate) struct DoorsSide {
     lines: Lines,
     http: HttpConfig,
     stop: watch::Sender<bool>,
+    behind: Runtime,
 }
 
 impl DoorsSide {
@@ -101,18 +102,18 @@ impl DoorsSide {
         let (metrics, health) = (Arc::new(Metrics::default()), Health::default());
         let http = &ask.config.http;
         let server = runtime.block_on(bind(http, &metrics, &health))?;
-        let mut notes = Vec::new();
-        let identity = runtime.block_on(open_identity(&ask))?;
+        let (mut notes, behind) = (Vec::new(), process::behind()?);
+        let identity = behind.block_on(open_identity(&ask))?;
         let server = server.telling_failed_handshakes(handshakes(&identity, "http"));
-        let view = runtime.block_on(open_view(&ask, &mut notes))?;
-        let market = runtime.block_on(open_market(&ask, &mut notes))?;
+        let view = behind.block_on(open_view(&ask, &mut notes))?;
+        let market = behind.block_on(open_market(&ask, &mut notes))?;
         market.watch(&metrics, &health);
         let (status, reader) = (view.status(), view.reader());
-        let compliance = runtime.block_on(open_compliance(&ask, &identity, &reader))?;
+        let compliance = behind.block_on(open_compliance(&ask, &identity, &reader))?;
         compliance.watch(&metrics, &health);
         identity.set_leaves(compliance.leaves());
         identity.set_holds(compliance.holds());
-        let (checks, terms) = runtime.block_on(open_side_files(&ask))?;
+        let (checks, terms) = behind.block_on(open_side_files(&ask))?;
         let execution = Execution {
             port: Arc::clone(&ask.face.port),
             queries: Arc::clone(&ask.face.queries),
@@ -123,8 +124,8 @@ impl DoorsSide {
         };
         let explaining = checks.clone().follow(Arc::clone(&ask.face.queries), reader.clone(), ask.stop.subscribe());
         let following = vec![
-            runtime.spawn(view.follow(Arc::clone(&ask.face.source), ask.stop.subscribe())),
-            runtime.spawn(explaining),
+            behind.spawn(view.follow(Arc::clone(&ask.face.source), ask.stop.subscribe())),
+            behind.spawn(explaining),
             runtime.spawn(execution.run(ask.stop.subscribe())),
         ];
         watch_core(&ask.face.watch, &metrics, &health);
@@ -164,6 +165,7 @@ impl DoorsSide {
             lines: ask.lines,
             http: http.clone(),
             stop: ask.stop.clone(),
+            behind,
         })
     }
 
@@ -278,7 +280,7 @@ impl DoorsSide {
     pub(crate) fn serve(self, runtime: &Runtime, time: MarketTime) -> anyhow::Result<Open> {
         let gatekeeper = self.identity.gatekeeper();
         let limits = RateLimits::new(self.http.principal_per_s, self.http.stranger_per_s);
-        let limits = Arc::new(limits.share(share(&self.http)));
+        let limits = Arc::new(limits.share(share(&self.http)).heavy_on(self.behind.handle().clone()));
         let venues = self.begin_venues(runtime)?;
         let tellers = venues.iter().map(|venue| Box::new(venue.teller()) as Teller).collect();
         let fix = self.fix.as_ref().map(FixDoor::teller);
@@ -338,6 +340,7 @@ impl DoorsSide {
             market: self.market,
             compliance: self.compliance,
             witnesses,
+            _behind: self.behind,
         })
     }
 }
@@ -356,6 +359,8 @@ pub(crate) struct Open {
     market: Arc<MarketData>,
     compliance: Arc<Compliance>,
     witnesses: Option<DemoWitnesses>,
+    /// The threads end with the views that work on them.
+    _behind: Runtime,
 }
 
 impl Open {

@@ -19,6 +19,12 @@ pub(crate) fn lock(data: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
+/// Threads for what goes behind orders: views, heavy reads, sign-ins. The doors' own threads then share no queues and locks
+/// with connections of SQLite, whose threads step back and make whoever waits for such a lock wait with them.
+pub(crate) fn behind() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("behind").enable_all().build()
+}
+
 /// SIGINT and SIGTERM turn the returned value true.
 pub(crate) fn stop_signals(runtime: &Runtime) -> anyhow::Result<watch::Sender<bool>> {
     let stop = watch::Sender::new(false);

@@ -60,7 +60,7 @@ pub use limits::*;
 pub use log::DurableMark;
 pub use log_edit::LogStart;
 pub use maintain::{Cut, RepairPlan, Verification, quarantines, repair_plan, verify};
-pub use prompt::{run_in_background, run_promptly};
+pub use prompt::{run_in_background, run_promptly, run_when_idle};
 pub use quarantine::Quarantine;
 pub use reader::Check;
 pub use scan::TornTail;

@@ -20,6 +20,12 @@ pub fn run_in_background() -> bool {
     wish(|wish| wish.sched_nice = wish.sched_nice.max(BACKGROUND_NICE))
 }
 
+/// Asks the system to run this thread only where nothing else wants the processor: whatever wakes takes it at once, which
+/// a low share alone does not give. Returns whether the wish was taken.
+pub fn run_when_idle() -> bool {
+    wish(|wish| wish.sched_policy = libc::SCHED_IDLE as u32)
+}
+
 /// Changes how the calling thread is scheduled, if it is scheduled in the common way.
 fn wish(change: impl FnOnce(&mut libc::sched_attr)) -> bool {
     // SAFETY: all fields are integers, for which zero is a value.
@@ -40,7 +46,7 @@ fn wish(change: impl FnOnce(&mut libc::sched_attr)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{SLICE_NS, run_promptly};
+    use super::{SLICE_NS, run_promptly, run_when_idle};
 
     /// What the kernel itself tells of this thread, if it tells.
     fn told(name: &str) -> Option<String> {
@@ -61,6 +67,16 @@ mod tests {
         // Kernels before 6.12 take the call and have no slice to set; a sandbox may refuse it.
         if let (true, true, Some(slice)) = (taken, knows_slices(), slice) {
             assert_eq!(slice, SLICE_NS.to_string());
+        }
+    }
+
+    #[test]
+    fn an_idle_thread_is_one_for_the_system() {
+        let on_a_thread = || (run_when_idle(), told("policy"));
+        let (taken, policy) = std::thread::spawn(on_a_thread).join().unwrap();
+        // A sandbox may refuse the call or hide the file.
+        if let (true, Some(policy)) = (taken, policy) {
+            assert_eq!(policy, libc::SCHED_IDLE.to_string());
         }
     }
 

@@ -42,7 +42,7 @@ const SHORTLY: &str = "public, max-age=1";
 /// The doors of the evidence log, but for its tiles.
 #[must_use]
 pub fn api(service: Arc<Compliance>, gatekeeper: Arc<dyn Gatekeeper>, limits: Arc<RateLimits>) -> Api {
-    let mut api = Api::new(gatekeeper, limits);
+    let mut api = Api::new(gatekeeper, limits).heavy();
     let of = |operation: Operation| operation.tag("evidence");
     let op = of(Operation::get("/v1/evidence/checkpoint", "showCheckpoint"))
         .summary("The newest checkpoint of the evidence log, a signed note. 存证日志最新检查点")

@@ -24,8 +24,6 @@ const PREFIX: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
 /// we take 12 for both), and longest, in characters.
 pub(crate) const PASSWORD_MIN: usize = 12;
 pub(crate) const PASSWORD_MAX: usize = 128;
-/// What the threads add to their niceness, so that orders go first.
-const NICENESS: i32 = 10;
 /// Seconds after which a refused caller may try again.
 const BUSY_RETRY_S: u32 = 1;
 
@@ -90,8 +88,8 @@ impl HashPool {
 }
 
 fn work(waiting: &Mutex<Receiver<Job>>) {
-    // On Linux this changes this thread alone. A system that refuses it only makes sign-ins as urgent as the rest.
-    let _ = rustix::process::nice(NICENESS);
+    // Orders go first, at once. A system that refuses it only makes sign-ins as urgent as the rest.
+    let _ = heng_journal::run_when_idle();
     let argon = argon();
     let mut memory = vec![Block::default(); argon.params().block_count()];
     loop {

@@ -54,7 +54,7 @@ pub fn api(market: Arc<MarketData>, gatekeeper: Arc<dyn Gatekeeper>, limits: Arc
 }
 
 fn read(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
-    Operation::get(path, id).tag("market").summary(summary).needs("market.read")
+    Operation::get(path, id).tag("market").summary(summary).needs("market.read").heavy()
 }
 
 fn of_symbol(path: &'static str, id: &'static str, summary: &'static str) -> Operation {

@@ -40,6 +40,14 @@ impl Directory {
 
     /// Takes what a batch changed.
     pub(crate) fn update<'a>(&self, rows: impl Iterator<Item = &'a InstrumentRow>, market: &MarketRow) {
+        let known = self.read();
+        let news = |row: &&InstrumentRow| known.symbols.get(&row.instrument).is_none_or(|old| *old != row.symbol);
+        let (rows, same_day): (Vec<_>, _) = (rows.filter(news).collect(), known.trade_date == date(market.trade_date));
+        drop(known);
+        // Every order looks here: a batch that changes nothing, which most are, must not make it wait.
+        if rows.is_empty() && same_day {
+            return;
+        }
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             let number = InstrumentId(u32::try_from(row.instrument).unwrap_or(u32::MAX));

@@ -16,8 +16,8 @@ const AHEAD_MAX: usize = 1;
 /// A piece that holds as many events is not joined to more.
 const JOINED_EVENTS_MAX: usize = 8_000;
 /// How soon a piece may follow another: orders that come one by one would otherwise be a transaction each, and each
-/// transaction writes whole pages for its few rows.
-const PACE: Duration = Duration::from_millis(10);
+/// transaction writes whole pages for its few rows and asks the device to sync, for which the journal waits.
+const PACE: Duration = Duration::from_millis(20);
 /// How long the reader waits for a place when the record has no more.
 const BUSY: Duration = Duration::from_millis(1);
 /// How often the record is asked for more when it had nothing.

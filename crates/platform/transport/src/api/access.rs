@@ -19,11 +19,12 @@ use heng_ports::{
     AuthFailure, Credentials, Decision, Gatekeeper, PersonalValue, Principal, Resource, Signed, StepUpAsk,
     StepUpFailure, Turned, TurnedAway,
 };
+use tokio::runtime::Handle;
 
 use super::bounds::Declared;
 use super::cookie::SessionCookie;
 use super::extract::wrong;
-use super::operation::{Access, STEP_UP_HEADER, StepUp};
+use super::operation::{Access, Operation, STEP_UP_HEADER, StepUp};
 use super::shares::{Share, Shares};
 use super::standing::Standing;
 use crate::listener::Peer;
@@ -35,12 +36,13 @@ const KEYS_MAX: usize = 100_000;
 /// Requests of one principal that run at once at most.
 const SHARE_USUAL: usize = 256;
 
-/// How often one caller may call, and how much of it may run at once.
+/// How often one caller may call, how much of it may run at once, and where what is heavy runs.
 pub struct RateLimits {
     principals: DefaultKeyedRateLimiter<u64>,
     strangers: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
     shares: Arc<Shares>,
+    heavy: Option<Handle>,
 }
 
 impl RateLimits {
@@ -56,6 +58,7 @@ impl RateLimits {
             strangers: RateLimiter::keyed(quota(stranger_per_s)),
             clock: DefaultClock::default(),
             shares: Arc::new(Shares::up_to(SHARE_USUAL, usize::MAX)),
+            heavy: None,
         }
     }
 
@@ -65,6 +68,18 @@ impl RateLimits {
     pub fn share(mut self, running_max: usize) -> Self {
         self.shares = Arc::new(Shares::up_to(running_max, usize::MAX));
         self
+    }
+
+    /// Operations that are declared heavy run there, and not on the threads of the door.
+    #[must_use]
+    pub fn heavy_on(mut self, threads: Handle) -> Self {
+        self.heavy = Some(threads);
+        self
+    }
+
+    /// Where this operation runs, if not on the threads of the door.
+    pub(super) fn place(&self, operation: &Operation) -> Option<Handle> {
+        self.heavy.clone().filter(|_| operation.heavy)
     }
 
     fn principal(&self, id: u64) -> Result<(), Problem> {

@@ -13,11 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use heng_ports::Gatekeeper;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 
 use access::Door;
 pub use access::{Caller, RateLimits};
@@ -30,6 +33,8 @@ pub use operation::{FieldGrade, Grader, Operation, SteppedUp};
 pub use shares::{Share, Shares};
 pub use standing::{Lost, Standing};
 
+use crate::problem::Problem;
+
 /// The version that the document tells.
 const API_VERSION: &str = "1.0.0";
 
@@ -40,24 +45,40 @@ pub struct Api<S = ()> {
     limits: Arc<RateLimits>,
     operations: Vec<Operation>,
     messages: Schemas,
+    heavy: bool,
 }
 
 impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// An API without operations, whose callers `gatekeeper` identifies and `limits` slow down.
     #[must_use]
     pub fn new(gatekeeper: Arc<dyn Gatekeeper>, limits: Arc<RateLimits>) -> Self {
-        Self { router: Router::new(), gatekeeper, limits, operations: Vec::new(), messages: Schemas::new() }
+        Self {
+            router: Router::new(),
+            gatekeeper,
+            limits,
+            operations: Vec::new(),
+            messages: Schemas::new(),
+            heavy: false,
+        }
+    }
+
+    /// Declares every operation that is added from now on to be [heavy](Operation::heavy).
+    #[must_use]
+    pub fn heavy(mut self) -> Self {
+        self.heavy = true;
+        self
     }
 
     /// Mounts `handler` as `operation` says.
     ///
     /// # Panics
     /// If the path and method are taken, or a bound that is declared is none: our own bug.
-    pub fn add<H, T>(&mut self, operation: Operation, handler: H)
+    pub fn add<H, T>(&mut self, mut operation: Operation, handler: H)
     where
         H: Handler<T, S>,
         T: 'static,
     {
+        operation.heavy |= self.heavy;
         let filter = MethodFilter::try_from(operation.method.clone()).expect("a usual method");
         let door = Door {
             gatekeeper: Arc::clone(&self.gatekeeper),
@@ -67,7 +88,11 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             step_up: operation.step_up,
             declared: Arc::new(Declared::of(&operation.document(), &schemas(&operation.schemas))),
         };
-        let method = on(filter, handler).route_layer(from_fn_with_state(Arc::new(door), access::check));
+        let mut method = on(filter, handler);
+        if let Some(threads) = self.limits.place(&operation) {
+            method = method.route_layer(from_fn_with_state(threads, elsewhere));
+        }
+        let method = method.route_layer(from_fn_with_state(Arc::new(door), access::check));
         self.router = std::mem::take(&mut self.router).route(operation.path, method);
         self.operations.push(operation);
     }
@@ -87,8 +112,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Gives the handlers their state.
     #[must_use]
     pub fn with_state(self, state: S) -> Api<()> {
-        let Self { router, gatekeeper, limits, operations, messages } = self;
-        Api { router: router.with_state(state), gatekeeper, limits, operations, messages }
+        let Self { router, gatekeeper, limits, operations, messages, heavy } = self;
+        Api { router: router.with_state(state), gatekeeper, limits, operations, messages, heavy }
     }
 }
 
@@ -171,6 +196,14 @@ impl Api<()> {
             "paths": paths,
             "components": { "schemas": components, "securitySchemes": security_schemes() },
         })
+    }
+}
+
+/// Runs what is behind on other threads. They end with the process, and a panic there is a failure here.
+async fn elsewhere(State(threads): State<Handle>, request: Request, next: Next) -> Response {
+    match threads.spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(failure) => Problem::internal(&failure).into_response(),
     }
 }
 

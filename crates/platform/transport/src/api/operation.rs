@@ -71,6 +71,7 @@ pub struct Operation {
     pub(crate) id: &'static str,
     pub(crate) access: Access,
     pub(crate) step_up: Option<StepUp>,
+    pub(crate) heavy: bool,
     tag: &'static str,
     summary: &'static str,
     description: String,
@@ -112,6 +113,7 @@ impl Operation {
             id,
             access: Access::Public,
             step_up: None,
+            heavy: false,
             tag: "system",
             summary: "",
             description: String::new(),
@@ -153,6 +155,12 @@ impl Operation {
     /// What else a caller must know.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
+        self
+    }
+
+    /// It reads much, or waits for others long: it runs behind the operations that are not heavy.
+    pub fn heavy(mut self) -> Self {
+        self.heavy = true;
         self
     }
 

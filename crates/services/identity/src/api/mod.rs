@@ -35,7 +35,7 @@ const SCOPES_TEXT: &str = "Scopes only narrow: what the owner may not do, no sco
 /// The operations of this service.
 #[must_use]
 pub fn api(identity: Arc<Identity>, limits: Arc<RateLimits>) -> Api {
-    let mut api = Api::new(identity.gatekeeper(), limits);
+    let mut api = Api::new(identity.gatekeeper(), limits).heavy();
     sign_in(&mut api);
     second_factor(&mut api);
     sessions(&mut api);

@@ -158,7 +158,7 @@ pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let operation = refusable(operation.needs("order.place").body::<OrderBody>(example()));
     let operation = operation.answers::<OrderAccepted>(201, "The order is durable.");
     api.add(operation.answers::<OrderAccepted>(200, "The key was known: the first outcome."), place);
-    let operation = Operation::get("/v1/orders", "listOrders").tag("orders").needs("order.read");
+    let operation = Operation::get("/v1/orders", "listOrders").heavy().tag("orders").needs("order.read");
     let operation = operation.summary("Orders of an account, newest first.").query::<ListQuery>();
     api.add(
         operation.answers::<OrderPage>(200, "A page of orders.").refuses(404, "No command has that sequence yet."),

@@ -71,7 +71,7 @@ pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let operation = refusable(operation.body::<ParentBody>(example));
     let operation = operation.answers::<ParentAccepted>(201, "The parent is durable.");
     api.add(operation.answers::<ParentAccepted>(200, "The key was known: the first outcome."), place);
-    let operation = Operation::get("/v1/parents", "listParents").tag("parents").needs("order.read");
+    let operation = Operation::get("/v1/parents", "listParents").heavy().tag("parents").needs("order.read");
     let operation = operation.summary("Parents of an account, newest first.").query::<ListQuery>();
     let operation = operation.answers::<ParentPage>(200, "A page of parents.");
     api.add(operation.refuses(404, "No command has that sequence yet."), list);

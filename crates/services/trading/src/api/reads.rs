@@ -23,10 +23,11 @@ const NOT_THERE_YET: &str = "No command has that sequence yet.";
 
 pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let get = |path, id| Operation::get(path, id).refuses(404, NOT_THERE_YET);
-    let operation = get("/v1/fills", "listFills").tag("orders").needs("fill.read").query::<FillQuery>();
+    let operation = get("/v1/fills", "listFills").heavy().tag("orders").needs("fill.read").query::<FillQuery>();
     let operation = operation.summary("Fills of an account, by order and trade number, newest first.");
     api.add(operation.answers::<FillPage>(200, "A page of fills."), fills);
-    let operation = get("/v1/accounts", "listAccounts").tag("accounts").needs("account.read").query::<AccountsQuery>();
+    let operation =
+        get("/v1/accounts", "listAccounts").heavy().tag("accounts").needs("account.read").query::<AccountsQuery>();
     let operation = operation.summary("The accounts that the caller may see, by number.");
     api.add(operation.answers::<AccountPage>(200, "A page of accounts."), accounts);
     let operation = get("/v1/accounts/{id}", "showAccount").tag("accounts").needs("account.read");
@@ -39,7 +40,7 @@ pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let operation = operation.answers::<BuyingPower>(200, "How much.");
     let operation = operation.refuses(404, "There is no such account, symbol or sequence.");
     api.add(operation.refuses(409, "The instrument does not trade today."), buying_power);
-    let operation = get("/v1/instruments", "listInstruments").tag("market").needs("market.read");
+    let operation = get("/v1/instruments", "listInstruments").heavy().tag("market").needs("market.read");
     let operation =
         operation.summary("Instruments, by number, with today's reference data.").query::<InstrumentQuery>();
     api.add(operation.answers::<InstrumentPage>(200, "A page of instruments."), instruments);
@@ -48,7 +49,7 @@ pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let operation = operation.summary("One instrument.").path_as("symbol", "Symbol.", symbol).query::<ReadQuery>();
     let operation = operation.answers::<OneInstrument>(200, "The instrument.");
     api.add(operation.refuses(404, "There is no such symbol or sequence."), instrument);
-    let operation = get("/v1/days", "listDays").tag("market").needs("market.read").query::<DaysQuery>();
+    let operation = get("/v1/days", "listDays").heavy().tag("market").needs("market.read").query::<DaysQuery>();
     let operation = operation.summary("Trade dates, newest first.");
     api.add(operation.answers::<DayList>(200, "The dates."), days);
 }

@@ -66,11 +66,13 @@ pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let text = "Tells everything behind `since`, in order, each command once. A page may be empty and not at the end: \
                 go on with next_since until caught_up.";
     let operation = Operation::get("/v1/trade-events", "listTradeEvents").tag("orders").needs("order.read");
-    let operation = operation.summary("What happened to orders and parents, from any sequence on.").description(text);
+    let operation =
+        operation.heavy().summary("What happened to orders and parents, from any sequence on.").description(text);
     let operation = operation.query::<EventsQuery>().refuses(404, beyond);
     api.add(operation.answers::<EventPage>(200, "A page of events, oldest first."), events);
     let operation = Operation::get("/v1/drop-copy", "listDropCopy").tag("orders").needs("dropcopy.read");
-    let operation = operation.summary("The same of every account that the caller may see, for staff and partners.");
+    let operation =
+        operation.heavy().summary("The same of every account that the caller may see, for staff and partners.");
     let operation = operation.description(text).query::<EventsQuery>().refuses(404, beyond);
     api.add(operation.answers::<EventPage>(200, "A page of events, oldest first."), events);
     let text = "Server-sent events of type `trade`. The id is the sequence: a client that comes back with \

@@ -65,7 +65,7 @@ pub(super) struct Timeline {
 
 pub(super) fn add(api: &mut Api<Arc<Inner>>) {
     let operation = Operation::get("/v1/orders/{id}/timeline", "orderTimeline").tag("orders").needs("order.read");
-    let operation = operation.summary("Everything that happened to an order, and what each check looked at.");
+    let operation = operation.heavy().summary("Everything that happened to an order, and what each check looked at.");
     let operation =
         operation.path_id("id", "Order number.").query::<ReadQuery>().answers::<Timeline>(200, "The time line.");
     api.add(
