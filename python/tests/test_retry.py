@@ -243,3 +243,19 @@ def test_the_asynchronous_client_does_the_same(server: Server, quick: RetryPolic
             return (await client.place_order(**ORDER)).repeated
 
     assert asyncio.run(place()) and broker.sent[0] == broker.sent[1]
+
+
+def test_a_file_comes_as_it_was_sent_after_a_repeat(server: Server, quick: RetryPolicy) -> None:
+    content = "\ufeffaccount,数量\r\n1,100\r\n".encode()
+    server.answers(problem(503, 920, "NotNow"), content)
+    with Client(server.url, retry=quick) as client:
+        assert client.download_export("7") == content
+    assert [asked.target for asked in server.asked] == ["/v1/exports/7/file"] * 2
+    assert server.asked[0].headers["accept"] == "text/csv"
+
+
+def test_a_decision_is_never_repeated_on_its_own(server: Server, quick: RetryPolicy) -> None:
+    server.answers(None)
+    with Client(server.url, retry=quick) as client, pytest.raises(TransportError):
+        client.decide_export("7", "approve")
+    assert len(server.asked) == 1

@@ -13,7 +13,7 @@ from typing import Any, Dict, List
 import pytest
 
 from heng import (
-    AsyncClient, BadRequest, Client, Conflict, Ed25519Key, Forbidden, HmacKey, Instrument, NotFound, Refused,
+    AsyncClient, BadRequest, Client, Conflict, Ed25519Key, Forbidden, HengError, HmacKey, Instrument, NotFound, Refused,
     StepUpNeeded, Unauthenticated, new_client_order_id, totp,
 )
 from heng.models import StepUp
@@ -57,7 +57,9 @@ def test_an_order_lives_and_is_cancelled(client: Client, account: str, instrumen
     estimate = client.estimate(**order)
     assert estimate.accepted and estimate.hold_cash >= 100 * (instrument.limit_down or 0) and estimate.checks
     power = client.buying_power(account, instrument.symbol, price=instrument.limit_down)
-    assert power.buy_max >= 100 and power.cash_available > 0
+    assert power.buy_max is not None and power.buy_max >= 100 and power.cash_available > 0
+    other = client.buying_power(account, instrument.symbol, side="sell")
+    assert other.buy_max is None and other.sell_max is not None
 
     placed = client.place_order(**order)
     assert not placed.repeated and placed.sequence is not None
@@ -248,10 +250,54 @@ def test_api_keys_sign_every_request(ready: Dict[str, Any], url: str, account: s
         person.sign_out()
 
 
+def test_oversight_is_read(staff: Client, client: Client, account: str) -> None:
+    note = staff.evidence_checkpoint()
+    keys = staff.evidence_keys()
+    assert note.splitlines()[0] == keys.origin == staff.evidence().origin
+    assert f"\n\n\u2014 {keys.origin} " in note and keys.keys
+    bundle = client.evidence_proof(account=account, limit=3)
+    assert bundle.leaves and all(leaf.record and leaf.salt for leaf in bundle.leaves)
+    rows = staff.audit(limit=5, action="sign-in", from_time="2020-01-01").rows
+    assert {row.action for row in rows} <= {"sign-in"}
+    assert staff.storage_keys().officers == [] or staff.storage_keys().configured
+    assert staff.venues().venues is not None
+    assert all(one.state == "requested" for one in staff.destructions().destructions)
+    assert staff.find_watermark("1,2,3").found == []
+    assert staff.sign_in_methods().password and staff.factors().totp
+
+
+def test_what_one_asks_for_waits_for_another(staff: Client, account: str) -> None:
+    asked = staff.request_export("audit", reason="live test", from_time="2026-07-01", account=account)
+    assert (asked.state, asked.filter.account, asked.masked) == ("requested", account, True)
+    assert asked.id in [export.id for export in staff.exports(state="requested").exports]
+    assert staff.export(asked.id).reason == "live test"
+    with pytest.raises(HengError):
+        staff.download_export(asked.id)
+    hold = staff.place_legal_hold(account, reason="live test", authority="test 1")
+    assert staff.place_legal_hold(account, reason="live test", authority="test 1").id == hold.id
+    assert hold.id in [one.id for one in staff.legal_holds(account=account, state="held").holds]
+    assert staff.role_changes().changes is not None and staff.password_resets().resets is not None
+    review = staff.begin_access_review(14)
+    assert review.id in [one.id for one in staff.access_reviews().reviews]
+    assert staff.access_review(review.id).items
+
+
+def test_consents_are_kept(client: Client) -> None:
+    told = {"version": "2026-07", "language": "en", "text_sha256": "44" * 32}
+    given = client.note_consent("terms", agreed=True, **told)
+    taken = client.note_consent("terms", agreed=False, **told)
+    assert [(one.id, one.agreed) for one in client.consents(limit=2).consents] == [(taken.id, False), (given.id, True)]
+
+
+def test_the_market_stream_moves_over_server_sent_events(client: Client, instrument: Instrument) -> None:
+    changes = list(islice(client.stream_market_events([instrument.symbol]), 3))
+    assert changes[0].type == "snapshot" and not changes[-1].book.stale
+
+
 BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8"), re.S)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["order", "trade events", "market"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["order", "trade events", "market", "proof"])
 def test_the_examples_of_the_readme_run(
     block: str, ready: Dict[str, Any], url: str, account: str, instrument: Instrument, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,7 +157,7 @@ fn hostile_text_in_every_field_changes_and_tells_nothing() {
 #[test]
 fn the_python_package_keeps_its_promises() {
     let said = said_by("the tests of the Python package", &mut pytest("tests", None));
-    all_passed(&said, 35);
+    all_passed(&said, 37);
     said_by("the synchronous client made from the other one", python("sys").args(["tools/unasync.py", "--check"]));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mypy");
     let cache = [OsStr::new("--cache-dir"), cache.as_os_str()];
@@ -169,6 +169,6 @@ fn the_python_package_trades_with_the_real_binary() {
     let folder = Folder::new("outside-python");
     let mut suite = pytest("tests/live", Some(&folder.0.join("ready.json")));
     let house = House::up(&folder.0, &["--seed", "22"]);
-    all_passed(&said_by("the Python package against the binary", &mut suite), 20);
+    all_passed(&said_by("the Python package against the binary", &mut suite), 28);
     assert_eq!(house.terminate(), Some(0));
 }

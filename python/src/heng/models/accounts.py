@@ -78,12 +78,13 @@ class BuyingPower:
     account: str
     symbol: str
     price: Decimal
-    buy_max: Decimal
-    buy_cash: Decimal
     cash_available: Decimal
-    sell_max: Decimal
     sellable: Decimal
     as_of_sequence: int
+    #: ``None`` if only the other side was asked about.
+    buy_max: Optional[Decimal] = None
+    buy_cash: Optional[Decimal] = None
+    sell_max: Optional[Decimal] = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ class Instrument:
     halted: bool = False
     stopped: bool = False
     phase: Optional[str] = None
+    #: Told for one instrument alone.
+    as_of_sequence: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ class MarketItem:
     symbol: str
     phase: Optional[str] = None
     board: Optional[str] = None
+    #: Class: stock, t0-etf …
+    kind: str = field(default="", metadata={"json": "class"})
     halted: bool = False
     suspended: bool = False
     last: Optional[Decimal] = None
@@ -141,6 +143,8 @@ class CandleList:
     adjust: str
     items: List[Candle]
     factors: List[Factor] = field(default_factory=list)
+    #: Up to this date the candles were made up for the demonstration.
+    generated_until: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,8 @@ class Intraday:
     prev_close: Optional[Decimal] = None
     minutes: Optional[int] = None
     after_hours_volume: Optional[Decimal] = None
+    #: Whether the day was made up for the demonstration.
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,8 @@ class FundFlow:
     medium_from: Optional[Decimal] = None
     large_from: Optional[Decimal] = None
     source: Optional[str] = None
+    #: Whether the day was made up for the demonstration.
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,3 +231,5 @@ class Indicator:
     lines: List[IndicatorLine]
     adjust: Optional[str] = None
     params: List[int] = field(default_factory=list)
+    #: Up to this date what the lines are made of was made up for the demonstration.
+    generated_until: Optional[str] = None

@@ -1,9 +1,9 @@
-"""Users, sessions, keys, partners, policies, the audit trail."""
+"""Users, their factors, sessions, keys, partners, policies, the audit trail."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,32 @@ class Me(Principal):
     #: Actions that the policy lets the caller do at all.
     actions: List[str] = field(default_factory=list)
     totp: bool = False
+    passkeys: int = 0
+
+
+@dataclass(frozen=True)
+class OidcMethod:
+    """Sign-on by an OpenID provider."""
+
+    name: str
+    #: The path that a browser opens.
+    start: str
+
+
+@dataclass(frozen=True)
+class SignInMethods:
+    """The ways in that there are."""
+
+    password: bool
+    oidc: Optional[OidcMethod] = None
+
+
+@dataclass(frozen=True)
+class PasskeyChallenge:
+    """A challenge for a passkey, for a browser to answer."""
+
+    id: str
+    options: Dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,6 +66,10 @@ class SignIn:
     totp_enrolment_required: bool = False
     #: Somebody else knows the password: change it first.
     password_change_required: bool = False
+    #: The password is right, and a factor is needed as well; a passkey answers its challenge.
+    second_factor_required: bool = False
+    passkey: Optional[PasskeyChallenge] = None
+    recovery_possible: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +89,16 @@ class StepUp:
     #: passkey, totp or password.
     means: str
     expires_at: str
+    #: For a passkey: what a browser reads.
+    options: Optional[Dict[str, Any]] = None
+
+
+@dataclass(frozen=True)
+class StepUpGiven:
+    """A fresh proof; it counts once."""
+
+    step_up: str = field(repr=False)
+    expires_at: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +107,35 @@ class SecondFactor:
 
     secret: str
     uri: str
+
+
+@dataclass(frozen=True)
+class Passkey:
+    """A passkey."""
+
+    id: str
+    name: str
+    created_at: str
+    used_at: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What the caller has beside the password."""
+
+    passkeys: List[Passkey]
+    totp: bool
+    #: Whether some are left.
+    recovery_codes: bool
+    #: Where passkeys work.
+    origin: str
+
+
+@dataclass(frozen=True)
+class RecoveryCodes:
+    """Recovery codes. They are shown this once."""
+
+    codes: List[str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +150,10 @@ class Session:
     used_at: str
     expires_at: str
     current: bool = False
+    place: str = ""
+    device: str = ""
+    #: How it was begun.
+    means: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +162,13 @@ class SessionPage:
 
     sessions: List[Session]
     next_before: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class SessionsEnded:
+    """Sessions that ended."""
+
+    ended: int
 
 
 @dataclass(frozen=True)
@@ -152,6 +232,19 @@ class UserPage:
 
 
 @dataclass(frozen=True)
+class ProviderLink:
+    """Whom a user is at the OpenID provider."""
+
+    issuer: str
+    subject: str
+    linked_at: str
+    #: ``None`` = the first sign-on, by the name.
+    linked_by: Optional[str] = None
+    #: When the user first proved over it what Heng itself knows.
+    confirmed_at: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Partner:
     """A partner."""
 
@@ -194,6 +287,8 @@ class AuditRow:
     detail: str
     address: str
     times: int = 1
+    #: Its place in the evidence log, once it is there.
+    leaf: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,13 @@ class StatsPoint:
     subscribers: int = 0
     fix_sessions: int = 0
     lag_ms: int = 0
+    #: Messages that came in and went out at the FIX door.
+    fix_in_per_s: float = 0.0
+    fix_out_per_s: float = 0.0
+    websocket_streams: int = 0
+    sse_streams: int = 0
+    #: Of market data, since the start.
+    dropped_subscribers: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,3 +134,44 @@ class RejectCode:
     name: str
     english: str
     chinese: str
+
+
+@dataclass(frozen=True)
+class Venue:
+    """A venue elsewhere."""
+
+    name: str
+    #: The kind of adapter.
+    kind: str
+    partition: int
+    #: up, catching-up or down.
+    session: str
+    #: Orders whose state is not known, that wait to be sent, and that the venue has.
+    orders_unknown: int
+    orders_held: int
+    orders_out: int
+    #: Cancels without an answer.
+    cancels_out: int
+    #: Live orders of which the venue told more trades than it has reported.
+    trades_missing: int
+    #: Reports since the start, and what they were.
+    reports: int
+    fills: int
+    repeats: int
+    refused: int
+    #: Reports that name no live order of ours, and trades that came too late: a person must look.
+    strange: int
+    late: int
+    #: Orders that were refused because the venue could not be reached in time.
+    gave_up: int
+    enquiries: int
+    logons: int
+    as_of_sequence: int
+    last_heard_at: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class VenueList:
+    """All venues elsewhere; none if all orders trade in this core."""
+
+    venues: List[Venue]

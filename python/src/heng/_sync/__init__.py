@@ -1,0 +1,4 @@
+"""The operations of the synchronous client, by subject.
+
+Made from ``_async/__init__.py`` by ``tools/unasync.py``; edit that file instead.
+"""
