@@ -35,7 +35,7 @@ const PAGE_BYTES: u32 = 8_192;
 /// and synced at once, which takes about 8 µs each in which no order becomes durable.
 const CHECKPOINT_PAGES: &str = "128";
 
-/// The niceness of threads of derived tables, whoever started them: beside orders they get about a tenth of a processor.
+/// What threads of derived tables add to their niceness: beside orders they get about a tenth of a processor.
 const NICENESS: i32 = 10;
 
 /// One writer and its readers on one place.
@@ -150,8 +150,7 @@ async fn begin_connection(connection: &mut SqliteConnection, background: bool) -
     connection.lock_handle().await?.set_progress_handler(1, move || {
         if !std::mem::replace(&mut stepped_back, true) {
             // On Linux this changes this thread alone; a system that refuses it only makes it as urgent as the rest.
-            let inherited = rustix::process::nice(0).unwrap_or(0);
-            let _ = rustix::process::nice(NICENESS - inherited);
+            let _ = rustix::process::nice(NICENESS);
         }
         true
     });

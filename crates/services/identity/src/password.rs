@@ -179,6 +179,20 @@ mod tests {
         assert!(!pool.matches("x", Some("$argon2id$v=19$m=1,t=1,p=1$AA$AA")).await.expect("an answer"));
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn hashing_gives_way_to_everything_else() {
+        let pool = HashPool::new(1, 1);
+        // Once it has answered, its thread has made its wish.
+        pool.hash("correct horse battery").await.expect("a hash");
+        let tasks = std::fs::read_dir("/proc/self/task").expect("threads");
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        // State is the first field behind the name, the policy the thirty-ninth; SCHED_IDLE is 5.
+        let policy = |stat: String| stat.rsplit_once(')')?.1.split_whitespace().nth(38).map(str::to_owned);
+        let policies: Vec<String> = stats.filter(|stat| stat.contains("(password-0)")).filter_map(policy).collect();
+        assert!(policies.contains(&"5".to_owned()), "{policies:?}");
+    }
+
     #[test]
     fn passwords_have_a_length() {
         let check = |password: &str| check_length(password, "/password").map_err(|error| error.to_string());

@@ -118,7 +118,7 @@ fn events_in(block: &EventBlock) -> usize {
 }
 
 /// Two pieces that follow one another as one.
-fn joined(first: Option<EventBlock>, second: Option<EventBlock>) -> Option<EventBlock> {
+pub(crate) fn joined(first: Option<EventBlock>, second: Option<EventBlock>) -> Option<EventBlock> {
     match (first, second) {
         (Some(mut first), Some(second)) => {
             first.commands.extend(second.commands);

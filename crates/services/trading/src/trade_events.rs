@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use crate::directory::Owned;
 use crate::event_shapes::{self, CommandShown};
 use crate::fold::order_of;
+use crate::follow::joined;
 use crate::store;
 use crate::view::ViewReader;
 
@@ -109,7 +110,7 @@ impl Replay {
         let mut commands = Vec::new();
         let began = self.next;
         loop {
-            let Some(block) = self.next_block().await? else {
+            let Some(block) = self.next_block(limit - commands.len()).await? else {
                 return Ok(Page { commands, through: self.through(), caught_up: true });
             };
             let through = block.through.0;
@@ -125,7 +126,9 @@ impl Replay {
         }
     }
 
-    async fn next_block(&mut self) -> Result<Option<EventBlock>, ReplayError> {
+    /// The next pieces of the record as one: a piece is as large as one group of the journal, and each way to the
+    /// thread that may block costs more than a small piece. `wanted` bounds what is read for a small page.
+    async fn next_block(&mut self, wanted: usize) -> Result<Option<EventBlock>, ReplayError> {
         let (source, feed, next) = (Arc::clone(&self.source), self.feed.take(), self.next);
         let read = tokio::task::spawn_blocking(move || {
             let mut feed = match feed {
@@ -133,8 +136,12 @@ impl Replay {
                 None if next > source.head().0 => return Ok((None, None)),
                 None => source.open(Seq(next))?,
             };
-            let block = feed.next_block()?;
-            Ok((Some(feed), block))
+            let mut whole = feed.next_block()?;
+            while whole.as_ref().is_some_and(|whole| whole.commands.len() < wanted && reach(whole) < LOOKED_MAX) {
+                let Some(more) = feed.next_block()? else { break };
+                whole = joined(whole, Some(more));
+            }
+            Ok((Some(feed), whole))
         });
         let (feed, block) = read.await.map_err(|_| ReplayError::Ended)?.map_err(ReplayError::Record)?;
         self.feed = feed;
@@ -144,9 +151,21 @@ impl Replay {
     /// What a block tells this reader, of at most `limit` commands.
     async fn tell(&mut self, block: &EventBlock, limit: usize) -> Result<Told, ReplayError> {
         let new: Vec<&CommandEvents> = block.commands.iter().filter(|command| command.seq.0 >= self.next).collect();
-        self.learn(&new).await?;
         let mut told = Told { commands: Vec::new(), cut_at: None };
-        for command in new {
+        // A piece may hold the end of one trade date and the opening of the next, which clears whose the orders were.
+        for day in new.chunk_by(|_, next| !opens_day(next)) {
+            self.next = day[0].seq.0;
+            self.learn(day).await?;
+            self.tell_day(day, limit, &mut told);
+            if told.cut_at.is_some() {
+                break;
+            }
+        }
+        Ok(told)
+    }
+
+    fn tell_day(&self, commands: &[&CommandEvents], limit: usize, told: &mut Told) {
+        for command in commands {
             let events = command.events.iter().filter(|event| self.is_theirs(event));
             let events: Vec<_> = events.filter_map(|event| event_shapes::event(event, &self.view.directory)).collect();
             if events.is_empty() {
@@ -158,7 +177,6 @@ impl Replay {
             }
             told.commands.push(CommandShown::new(command.seq.0, command.time, events));
         }
-        Ok(told)
     }
 
     fn is_theirs(&self, event: &Event) -> bool {
@@ -278,6 +296,15 @@ pub(crate) const fn begun(event: &Event) -> Option<(Owned, AccountId)> {
         Event::ParentAccepted(e) => Some((Owned::Parent(e.parent), e.account)),
         _ => None,
     }
+}
+
+/// How many commands of the record a piece covers.
+const fn reach(block: &EventBlock) -> u64 {
+    block.through.0 - block.first.0
+}
+
+fn opens_day(command: &CommandEvents) -> bool {
+    command.events.iter().any(|event| matches!(event, Event::DayOpened(_)))
 }
 
 /// The account that an event names itself.

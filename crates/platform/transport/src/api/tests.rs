@@ -230,6 +230,33 @@ async fn a_caller_whose_requests_wait_leaves_room_for_others() {
     assert_eq!(ask().await.expect("an answer").status(), StatusCode::OK, "the share is free again");
 }
 
+#[tokio::test]
+async fn heavy_operations_run_on_threads_of_their_own() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("heavy").build();
+    let threads = threads.expect("threads");
+    let often = NonZeroU32::new(1_000).expect("not zero");
+    let limits = Arc::new(RateLimits::new(often, often).heavy_on(threads.handle().clone()));
+    let here = || async { Json(std::thread::current().name().unwrap_or_default().to_owned()) };
+    let failing = || async { Json(Vec::<u32>::new()[0]) };
+    let mut api = Api::new(Arc::new(OneToken), Arc::clone(&limits));
+    api.add(Operation::get("/light", "light").answers::<String>(200, "The thread."), here);
+    api.add(Operation::get("/heavy", "heavy").heavy().answers::<String>(200, "The thread."), here);
+    let mut all = Api::new(Arc::new(OneToken), limits).heavy();
+    all.add(Operation::get("/all", "all").answers::<String>(200, "The thread."), here);
+    all.add(Operation::get("/fails", "fails").answers::<u32>(200, "Never."), failing);
+    let router = api.with_state(()).merge(all.with_state(())).router();
+    for (path, status, heavy) in
+        [("/light", 200, false), ("/heavy", 200, true), ("/all", 200, true), ("/fails", 500, false)]
+    {
+        let asked = router.clone().oneshot(Request::get(path).body(HttpBody::empty()).expect("a request"));
+        let answer = asked.await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 16).await.expect("a body");
+        assert_eq!(&body[..] == br#""heavy""#, heavy, "{path}: {body:?}");
+    }
+    threads.shutdown_background();
+}
+
 /// Lets one person see plain text, and remembers what was shown to whom.
 #[derive(Default)]
 struct Watcher(std::sync::Mutex<Vec<(u64, &'static str, Vec<u64>)>>);

@@ -9,7 +9,7 @@ use heng_ports::{EventBlock, EventFeed, EventSource, FeedError};
 use serde_json::{Value, json};
 
 use crate::doors::{House, OPTIONS, house, house_over};
-use crate::record::record;
+use crate::record::{piece, record};
 
 fn sequences(page: &Value) -> Vec<u64> {
     let list = page["commands"].as_array().expect("a list").iter();
@@ -48,6 +48,39 @@ fn pages_of_any_size_tell_the_same_each_once() {
         .collect();
     for kind in ["order-placed", "order-working", "order-filled", "order-cancelled", "order-rejected"] {
         assert!(kinds.contains(&kind), "{kind} is not in {kinds:?}");
+    }
+}
+
+/// The whole record as one piece.
+struct InOne;
+
+struct Once(Option<EventBlock>);
+
+impl EventFeed for Once {
+    fn next_block(&mut self) -> Result<Option<EventBlock>, FeedError> {
+        Ok(self.0.take())
+    }
+}
+
+impl EventSource for InOne {
+    fn open(&self, _: Seq) -> Result<Box<dyn EventFeed>, FeedError> {
+        Ok(Box::new(Once(Some(piece(&record(), 1, self.head().0)))))
+    }
+
+    fn head(&self) -> Seq {
+        Seq(record().len() as u64)
+    }
+}
+
+#[test]
+fn a_piece_over_two_trade_dates_tells_the_same() {
+    let path = "/v1/trade-events?account=1";
+    let (many, one) = (house(OPTIONS), house_over(OPTIONS, record(), Arc::new(InOne)));
+    let whole = all(&many, path, 1_000);
+    let kinds = serde_json::to_string(&whole).expect("text");
+    assert!(kinds.contains("cancel-requested"), "its owner is known from an earlier command alone: {kinds}");
+    for step in [1, 1_000] {
+        assert_eq!(all(&one, path, step), whole);
     }
 }
 
