@@ -20,6 +20,7 @@ import { useKeys, useLoad, useStreamState } from './hooks';
 import { StepUpDialog } from './parts/StepUp';
 import { Dialog, Dot, Empty, Problem } from './parts/ui';
 import { usePrefs } from './prefs';
+import { maySession, noteSession } from './remembered';
 import { go, Link, usePath } from './router';
 import { isStaff, pagesOf, pageWord, SessionContext, type PageName, type Session } from './session';
 import { SignIn } from './pages/SignIn';
@@ -66,26 +67,6 @@ type Who =
   | { state: 'nobody'; ended: boolean }
   | { state: 'here'; me: Me }
   | { state: 'failed'; error: unknown };
-
-const SIGNED_IN = 'heng.signed-in';
-
-// The session's cookie cannot be seen from here, and asking without one is an error in the browser's log. So whether
-// to ask is remembered; whoever comes by the address of a page is asked about in any case.
-function maySession(): boolean {
-  try {
-    return location.pathname !== '/' || localStorage.getItem(SIGNED_IN) !== null;
-  } catch {
-    return true;
-  }
-}
-function noteSession(there: boolean): void {
-  try {
-    if (there) localStorage.setItem(SIGNED_IN, '1');
-    else localStorage.removeItem(SIGNED_IN);
-  } catch {
-    // Without storage it is always asked.
-  }
-}
 
 export function App(): ReactNode {
   const { t } = usePrefs();

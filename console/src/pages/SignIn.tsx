@@ -12,6 +12,7 @@ import {
 import { Settings } from '../app';
 import { Refusal } from '../parts/StepUp';
 import { usePrefs } from '../prefs';
+import { noteSession } from '../remembered';
 import type { Word } from '../words';
 import { canPasskey, changePassword, confirmTotp, enrolTotp, usePasskey, usePasswordReset } from '../security';
 import { begun, forgetReturn, methods, pathBack, proveSignOn, startOf, type Methods } from '../signOn';
@@ -295,7 +296,8 @@ export function SignIn({ ended, onSignedIn }: { ended: boolean; onSignedIn: (me:
           {ways?.oidc && step.at === 'password' && (
             <>
               <p className="dim sign-or">{t('sign.or')}</p>
-              <a className="button" href={startOf(ways.oidc)} data-act="sign-on">
+              {/* Whoever comes back with a session begins on the first page, too. */}
+              <a className="button" href={startOf(ways.oidc)} onClick={() => noteSession(true)} data-act="sign-on">
                 {ways.oidc.name}
               </a>
             </>

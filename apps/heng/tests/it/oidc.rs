@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::house::{Folder, Running, SOON, free_port, get_as, host, post_as};
-use crate::outside::node;
+use crate::outside::{chromium, node, said_by};
 use crate::support::{heng, root, text};
 
 const SECRET: &str = "s3cret of the client at the provider";
@@ -138,7 +138,7 @@ struct Broker {
     address: String,
     ready: Value,
     _running: Running,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Broker {
@@ -163,7 +163,7 @@ impl Broker {
         running.line_with("ready: ", &mut String::new());
         let ready = std::fs::read(folder.0.join("ready.json")).expect("a ready file");
         let ready: Value = serde_json::from_slice(&ready).expect("JSON");
-        Self { provider, address: format!("http://127.0.0.1:{port}"), ready, _running: running, _folder: folder }
+        Self { provider, address: format!("http://127.0.0.1:{port}"), ready, _running: running, folder }
     }
 
     fn admin(&self) -> &str {
@@ -289,6 +289,21 @@ fn staff_sign_on_by_a_certified_provider() {
     let count = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
     assert!(count("done") >= 6 && count("failed") >= 2, "{trail}");
     assert!(!trail.to_string().contains(SECRET) && !trail.to_string().contains("eyJ"), "secrets in the trail: {trail}");
+}
+
+#[test]
+fn staff_sign_on_in_a_real_browser() {
+    let broker = Broker::start();
+    assert_eq!(broker.link(&broker.id_of("staff"), "subject-1").0, 201);
+    broker.provider.next(&json!({ "sub": "subject-1", "amr": ["pwd", "mfa"] }));
+    let mut suite = Command::new(node());
+    suite.args(["--test", "--test-reporter=spec", "--test-force-exit", "e2e/sign-on.mjs"]);
+    suite.current_dir(root().join("console")).env("HENG_CHROMIUM", chromium());
+    suite.env("HENG_READY", broker.folder.0.join("ready.json")).env("HENG_PROVIDER_NAME", "Broker login");
+    // The provider sends the browser back to the name that it knows.
+    suite.env("HENG_URL", broker.address.replace("127.0.0.1", "localhost"));
+    let said = said_by("sign-on in the browser", &mut suite);
+    assert!(said.contains(" pass 2\n") && said.contains(" skipped 0\n"), "{said}");
 }
 
 fn the_provider_ends_sessions(broker: &Broker, strong: &Value) {

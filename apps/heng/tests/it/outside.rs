@@ -31,7 +31,7 @@ fn python_home() -> PathBuf {
 }
 
 /// Runs a suite to its end; if it fails, the test tells all that it said.
-fn said_by(what: &str, suite: &mut Command) -> String {
+pub(crate) fn said_by(what: &str, suite: &mut Command) -> String {
     let output = suite.output().unwrap_or_else(|error| panic!("{what} does not start: {error}; {SETUP}"));
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{what} failed ({}):\n{said}", output.status);
@@ -55,7 +55,7 @@ pub(crate) fn node() -> PathBuf {
     found.unwrap_or_else(|| panic!("no Node {}.{} or later: {SETUP}", NODE_LEAST.0, NODE_LEAST.1))
 }
 
-fn chromium() -> PathBuf {
+pub(crate) fn chromium() -> PathBuf {
     let named = std::env::var_os("HENG_CHROMIUM").map(PathBuf::from);
     let found = named.or_else(|| on_path(&["chromium", "chromium-browser"]));
     found.unwrap_or_else(|| panic!("no Chromium (package chromium): {SETUP}"))

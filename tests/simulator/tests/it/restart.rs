@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use heng_core::{Core, CoreOptions, CorePort, Layout, Request, SnapshotPolicy, replay};
 use heng_engine::{Capacity, State};
 use heng_journal::{Crash, SimStorage};
-use heng_model::command::{NewParent, ParentKind};
+use heng_model::command::{Memo, NewParent, ParentKind};
 use heng_model::event::ParentStatus;
 use heng_model::{
     AccountId, ClientOrderId, Command, InstrumentId, Money, OrderType, ParentId, PartitionId, Price, Qty, Side,
@@ -89,6 +89,22 @@ fn a_restart_pauses_live_parents_once() {
     }
 }
 
+fn memo() -> Command {
+    Memo { topic: "more".into(), content: Vec::new() }.into()
+}
+
+/// Sends enough commands for one more snapshot, and waits for it.
+fn play_to_a_snapshot(port: &CorePort, commands: &[(UnixNanos, Command)]) {
+    let (began, before) = (Instant::now(), port.published().snapshot());
+    play(port, commands);
+    while port.published().snapshot() == before {
+        assert_eq!(port.published().snapshot_trouble(), None);
+        assert!(began.elapsed() < DEADLINE, "no snapshot after {before}");
+        std::thread::yield_now();
+    }
+    assert!(port.published().snapshot() <= port.published().durable());
+}
+
 fn with_snapshots(disk: &SimStorage, purge_journal: bool) -> CoreOptions {
     let policy = SnapshotPolicy { every: 150, purge_journal };
     CoreOptions { segment_bytes: 4 << 10, ..options(disk.shared(), Some(policy), no_failure) }
@@ -105,14 +121,18 @@ fn the_worker_makes_snapshots_beside_the_running_core_and_lets_the_journal_go() 
         let port = core.port();
         let parts = script.commands.len() / 6 + 1;
         for piece in script.commands.chunks(parts) {
-            play(&port, piece);
-            let (began, before) = (Instant::now(), port.published().snapshot());
-            while port.published().snapshot() == before {
-                assert_eq!(port.published().snapshot_trouble(), None);
-                assert!(began.elapsed() < DEADLINE, "no snapshot after {before}");
-                std::thread::yield_now();
+            play_to_a_snapshot(&port, piece);
+        }
+        // The journal goes later than the snapshot comes, and only once the record is durable as far.
+        let first_segment = || disk.shared().list(&layout.journal).unwrap().into_iter().min();
+        let (began, segment, last) = (Instant::now(), first_segment(), script.commands.last().unwrap().0);
+        for more in 0.. {
+            if !purge || segment != first_segment() {
+                break;
             }
-            assert!(port.published().snapshot() <= port.published().durable());
+            assert!(began.elapsed() < DEADLINE, "{segment:?} stays");
+            let memo = |n: i64| (UnixNanos(last.0 + 1 + more * 150 + n), memo());
+            play_to_a_snapshot(&port, &(0..150).map(memo).collect::<Vec<_>>());
         }
         let report = core.stop().unwrap();
         let whole = replay(&disk.shared(), &layout, Capacity::default(), true);
